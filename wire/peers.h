@@ -45,7 +45,8 @@ enum err_code peers_start(const struct peers_config *config, struct peers **out,
 void peers_stop(struct peers *p);
 uint16_t peers_port(const struct peers *p);
 
-/* Adds a row, or replaces it (a changed key, address or CA drops the connection). FULL at PEERS_MAX. */
+/* Adds a row, or replaces it (a changed key, address or CA drops the connection). FULL at PEERS_MAX.
+ * This and peers_remove may call on_down on the caller's thread: hold no lock that callbacks take. */
 enum err_code peers_set(struct peers *p, const struct peers_entry *entry, struct err *e) ERR_CHECKED;
 void peers_remove(struct peers *p, const char *id);
 
