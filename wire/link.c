@@ -172,13 +172,11 @@ enum err_code link_impl_code(int n) {
 static void link_kick(struct link *l) {
     struct slice s;
     nng_iov iov;
-    uint64_t frames;
     if (l->sending || l->held || !l->stream || l->state == LINK_CLOSED)
         return;
-    s = link_queue_next(&l->queue, &frames);
+    s = link_queue_next(&l->queue);
     if (s.len == 0)
         return;
-    l->stats.frames_out += frames;
     l->stats.writes++;
     iov.iov_buf = (void *)(uintptr_t)s.ptr;
     iov.iov_len = s.len;
@@ -235,8 +233,10 @@ enum err_code link_send(struct link *l, enum link_class class, struct slice byte
     } else {
         rc = link_queue_put(&l->queue, class, bytes, e);
         l->stats.refused_full += rc == ERR_FULL;
-        if (!rc)
+        if (!rc) {
+            l->stats.frames_out++;
             link_kick(l);
+        }
     }
     pthread_mutex_unlock(&l->mtx);
     if (!rc)

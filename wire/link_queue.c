@@ -79,7 +79,7 @@ size_t link_queue_bytes(const struct link_queue *q) {
 }
 
 /* Copies what fits of a class behind the write; false when its next frame does not fit. */
-static bool link_queue_gather(struct link_queue *q, enum link_class class, uint64_t *frames) {
+static bool link_queue_gather(struct link_queue *q, enum link_class class) {
     while (q->classes[class].first) {
         struct link_queue_node *n = q->classes[class].first;
         if (n->len > LINK_WRITE - q->write.len)
@@ -89,23 +89,20 @@ static bool link_queue_gather(struct link_queue *q, enum link_class class, uint6
             q->write.failed = false;
             return false;
         }
-        *frames += n->len > 4;
         mem_free(link_queue_pop(q, class));
     }
     return true;
 }
 
-struct slice link_queue_next(struct link_queue *q, uint64_t *frames) {
-    *frames = 0;
+struct slice link_queue_next(struct link_queue *q) {
     if (!q->big && q->write.len == 0) {
-        if (link_queue_gather(q, LINK_URGENT, frames))
-            link_queue_gather(q, LINK_BULK, frames);
+        if (link_queue_gather(q, LINK_URGENT))
+            link_queue_gather(q, LINK_BULK);
         if (q->write.len == 0) {
             enum link_class class = q->classes[LINK_URGENT].first ? LINK_URGENT : LINK_BULK;
             if (!q->classes[class].first)
                 return slice_none();
             q->big = link_queue_pop(q, class);
-            *frames = 1;
         }
     }
     return slice_from(q->big ? slice_of(q->big->bytes, q->big->len) : buf_slice(&q->write), q->written);

@@ -27,8 +27,8 @@ enum err_code link_queue_put(struct link_queue *q, enum link_class class, struct
                              struct err *e) ERR_CHECKED;
 bool link_queue_empty(const struct link_queue *q); /* nothing waits and nothing is under way */
 size_t link_queue_bytes(const struct link_queue *q);
-/* What to write next, urgent first; absent when nothing waits. Sets *frames to the frames that a new write takes. */
-struct slice link_queue_next(struct link_queue *q, uint64_t *frames);
+/* What to write next, urgent first; absent when nothing waits. */
+struct slice link_queue_next(struct link_queue *q);
 /* So many bytes of the last link_queue_next have gone. */
 void link_queue_advance(struct link_queue *q, size_t len);
 
