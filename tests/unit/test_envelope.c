@@ -1,4 +1,4 @@
-/* tests/unit/test_message.c -- the envelope: round trips, and what must be refused. */
+/* tests/unit/test_envelope.c -- the envelope: round trips, and what must be refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,27 +6,27 @@
 
 #include <cmocka.h>
 
-#include "wire/message.h"
+#include "wire/envelope.h"
 #include "wire/pack.h"
 
 #include <stdlib.h>
 
-static enum err_code read_text(const char *bytes, size_t len, struct message *m) {
+static enum err_code read_text(const char *bytes, size_t len, struct envelope *m) {
     struct err e;
-    return message_read(slice_of(bytes, len), m, &e);
+    return envelope_read(slice_of(bytes, len), m, &e);
 }
 #define READ(text, m) read_text((text), sizeof(text) - 1, (m))
 
 static void test_message_reads_back(void **state) {
-    struct message m = {.type = MESSAGE_GET_BLOCK, .request = 77, .body = slice_str("payload")}, back;
+    struct envelope m = {.type = ENVELOPE_GET_BLOCK, .request = 77, .body = slice_str("payload")}, back;
     struct buf b;
     struct err e;
     (void)state;
     buf_init(&b, LIMIT_MESSAGE);
     memset(m.channel.b, 9, DIGEST_SIZE);
-    assert_int_equal(message_write(&m, &b, &e), ERR_OK);
-    assert_int_equal(message_read(buf_slice(&b), &back, &e), ERR_OK);
-    assert_int_equal(back.type, MESSAGE_GET_BLOCK);
+    assert_int_equal(envelope_write(&m, &b, &e), ERR_OK);
+    assert_int_equal(envelope_read(buf_slice(&b), &back, &e), ERR_OK);
+    assert_int_equal(back.type, ENVELOPE_GET_BLOCK);
     assert_int_equal(back.request, 77);
     assert_true(digest_eq(&back.channel, &m.channel));
     assert_true(slice_eq_str(back.body, "payload"));
@@ -34,14 +34,14 @@ static void test_message_reads_back(void **state) {
 }
 
 static void test_absent_fields_are_zero(void **state) {
-    struct message m = {.type = MESSAGE_STATUS}, back;
+    struct envelope m = {.type = ENVELOPE_STATUS}, back;
     struct buf b;
     struct err e;
     (void)state;
     buf_init(&b, 64);
-    assert_int_equal(message_write(&m, &b, &e), ERR_OK);
+    assert_int_equal(envelope_write(&m, &b, &e), ERR_OK);
     assert_int_equal(b.len, 4); /* {t: 2} */
-    assert_int_equal(message_read(buf_slice(&b), &back, &e), ERR_OK);
+    assert_int_equal(envelope_read(buf_slice(&b), &back, &e), ERR_OK);
     assert_true(digest_is_zero(&back.channel));
     assert_int_equal(back.request, 0);
     assert_int_equal(back.body.len, 0);
@@ -49,24 +49,24 @@ static void test_absent_fields_are_zero(void **state) {
 }
 
 static void test_largest_body_fits_a_frame(void **state) {
-    uint8_t *bytes = calloc(1, MESSAGE_BODY + 1);
-    struct message m = {.type = MESSAGE_BLOCK, .request = UINT64_MAX, .body = slice_of(bytes, MESSAGE_BODY)}, back;
+    uint8_t *bytes = calloc(1, ENVELOPE_BODY + 1);
+    struct envelope m = {.type = ENVELOPE_BLOCK, .request = UINT64_MAX, .body = slice_of(bytes, ENVELOPE_BODY)}, back;
     struct buf b;
     struct err e;
     (void)state;
     memset(m.channel.b, 255, DIGEST_SIZE);
     buf_init(&b, LIMIT_MESSAGE);
-    assert_int_equal(message_write(&m, &b, &e), ERR_OK);
-    assert_int_equal(message_read(buf_slice(&b), &back, &e), ERR_OK);
+    assert_int_equal(envelope_write(&m, &b, &e), ERR_OK);
+    assert_int_equal(envelope_read(buf_slice(&b), &back, &e), ERR_OK);
     m.body.len++;
     buf_clear(&b);
-    assert_int_equal(message_write(&m, &b, &e), ERR_TOO_LARGE);
+    assert_int_equal(envelope_write(&m, &b, &e), ERR_TOO_LARGE);
     buf_release(&b);
     free(bytes);
 }
 
 static void test_not_canonical_is_malformed(void **state) {
-    struct message m;
+    struct envelope m;
     (void)state;
     assert_int_equal(READ("\x81\xa1t\x02", &m), ERR_OK);
     assert_int_equal(READ("\x81\xa1t\xcc\x02", &m), ERR_MALFORMED);        /* long integer */
@@ -91,7 +91,7 @@ static void test_not_canonical_is_malformed(void **state) {
 }
 
 static void test_header_bombs_are_malformed(void **state) {
-    struct message m;
+    struct envelope m;
     (void)state;
     assert_int_equal(READ("\xdd\x10\x00\x00\x00", &m), ERR_MALFORMED); /* 268 million elements */
     assert_int_equal(READ("\xdf\x10\x00\x00\x00", &m), ERR_MALFORMED);
@@ -105,28 +105,28 @@ static void test_header_bombs_are_malformed(void **state) {
 }
 
 static void test_every_truncation_is_refused(void **state) {
-    struct message m = {.type = MESSAGE_BATCH, .request = 300, .body = slice_str("0123456789")}, back;
+    struct envelope m = {.type = ENVELOPE_BATCH, .request = 300, .body = slice_str("0123456789")}, back;
     struct buf b;
     struct err e;
     size_t i;
     (void)state;
     buf_init(&b, 256);
     memset(m.channel.b, 1, DIGEST_SIZE);
-    assert_int_equal(message_write(&m, &b, &e), ERR_OK);
+    assert_int_equal(envelope_write(&m, &b, &e), ERR_OK);
     for (i = 0; i < b.len; i++)
-        assert_int_equal(message_read(slice_of(b.ptr, i), &back, &e), ERR_MALFORMED);
+        assert_int_equal(envelope_read(slice_of(b.ptr, i), &back, &e), ERR_MALFORMED);
     buf_release(&b);
 }
 
 static void test_unknown_type_is_unsupported(void **state) {
-    struct message m;
+    struct envelope m;
     (void)state;
     assert_int_equal(READ("\x81\xa1t\x7f", &m), ERR_UNSUPPORTED);
     assert_true(READ("\x81\xa1t\xce\x00\x01\x00\x00", &m) != ERR_OK);
-    assert_false(message_known(0));
-    assert_string_equal(message_name(MESSAGE_REPORT_EVIDENCE), "REPORT_EVIDENCE");
-    assert_true(message_urgent(MESSAGE_CONSENSUS));
-    assert_false(message_urgent(MESSAGE_BLOCK));
+    assert_false(envelope_known(0));
+    assert_string_equal(envelope_name(ENVELOPE_REPORT_EVIDENCE), "REPORT_EVIDENCE");
+    assert_true(envelope_urgent(ENVELOPE_CONSENSUS));
+    assert_false(envelope_urgent(ENVELOPE_BLOCK));
 }
 
 int main(void) {
