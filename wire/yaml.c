@@ -122,7 +122,11 @@ static bool yaml_place(struct yaml_load_state *s, struct yaml_node *n) {
     i = arena_alloc(&s->doc->arena, 1, sizeof *i);
     if (!i)
         return false;
-    *i = (struct yaml_item){s->key, s->key_line, n, NULL};
+    *i = (struct yaml_item){.value = n};
+    if (in->kind == YAML_MAPPING) {
+        i->key = s->key;
+        i->key_line = s->key_line;
+    }
     if (in->last)
         in->last->next = i;
     else

@@ -183,7 +183,7 @@ static void test_too_large_is_refused(void **state) {
     assert_int_equal(yaml_load(&doc, slice_of(big, n), "big", &e), ERR_TOO_LARGE);
     yaml_release(&doc);
     for (i = 0; i < n; i++)
-        big[i] = i % 2 ? ',' : '1';
+        big[i] = i % 2 ? '1' : ',';
     big[0] = '[';
     assert_int_equal(yaml_load(&doc, slice_of(big, n - 1), "big", &e), ERR_TOO_LARGE);
     yaml_release(&doc);
