@@ -1,8 +1,8 @@
-/* genesis/show.h -- a founding document in a form for people, and as canonical msgpack for JSON. */
-#ifndef GENESIS_SHOW_H
-#define GENESIS_SHOW_H
+/* genesis/genesis_show.h -- a founding document in a form for people, and as canonical msgpack for JSON. */
+#ifndef GENESIS_GENESIS_SHOW_H
+#define GENESIS_GENESIS_SHOW_H
 
-#include "genesis/check.h"
+#include "genesis/genesis_check.h"
 
 /* Aligned text in UTF-8, columns padded by display width; control characters of names as \xNN. */
 void genesis_show_text(const struct genesis *g, struct buf *out);
