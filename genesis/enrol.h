@@ -24,6 +24,7 @@ struct enrol_body {
     uint8_t link[GENESIS_KEY_SIZE];
     struct slice org; /* node: its organisation */
     uint8_t submit[GENESIS_KEY_SIZE];
+    struct slice tls; /* node: public key of its TLS certificate, PEM: for its organisation's CA, not in genesis */
 };
 
 struct enrol_request {
@@ -38,8 +39,8 @@ extern const struct schema enrol_body_schema;
 extern const struct schema enrol_request_schema;
 
 /* --- requests --- */
-enum err_code enrol_node_request(const struct keys *k, struct slice id, struct slice org, struct buf *out,
-                                 struct err *e) ERR_CHECKED;
+enum err_code enrol_node_request(const struct keys *k, struct slice id, struct slice org, struct slice tls_public,
+                                 struct buf *out, struct err *e) ERR_CHECKED;
 enum err_code enrol_org_request(const struct sign_secret *founder, const struct sign_public *pub, struct slice id,
                                 struct slice ca_pem, struct buf *out, struct err *e) ERR_CHECKED;
 /* Decodes and checks every proof of possession; slices borrow from bytes. BAD_SIGNATURE names the key. */
