@@ -6,7 +6,7 @@
 #ifndef GENESIS_ENROL_H
 #define GENESIS_ENROL_H
 
-#include "genesis/check.h"
+#include "genesis/genesis_check.h"
 #include "genesis/keys.h"
 #include "wire/yaml.h"
 
@@ -16,7 +16,7 @@ enum enrol_kind { ENROL_ORG = 1, ENROL_NODE };
 /* Body of a request: of an organisation or of a node (the others' fields absent). */
 struct enrol_body {
     uint8_t box[GENESIS_KEY_SIZE];
-    struct slice ca; /* organisation: CA certificate, DER */
+    struct slice ca; /* organisation: CA certificate, PEM */
     uint8_t consensus[GENESIS_KEY_SIZE];
     uint8_t founder[GENESIS_KEY_SIZE]; /* organisation */
     struct slice id;
@@ -24,6 +24,7 @@ struct enrol_body {
     uint8_t link[GENESIS_KEY_SIZE];
     struct slice org; /* node: its organisation */
     uint8_t submit[GENESIS_KEY_SIZE];
+    struct slice tls; /* node: public key of its TLS certificate, PEM: for its organisation's CA, not in genesis */
 };
 
 struct enrol_request {
@@ -38,10 +39,10 @@ extern const struct schema enrol_body_schema;
 extern const struct schema enrol_request_schema;
 
 /* --- requests --- */
-enum err_code enrol_node_request(const struct keys *k, struct slice id, struct slice org, struct buf *out,
-                                 struct err *e) ERR_CHECKED;
+enum err_code enrol_node_request(const struct keys *k, struct slice id, struct slice org, struct slice tls_public,
+                                 struct buf *out, struct err *e) ERR_CHECKED;
 enum err_code enrol_org_request(const struct sign_secret *founder, const struct sign_public *pub, struct slice id,
-                                struct slice ca_der, struct buf *out, struct err *e) ERR_CHECKED;
+                                struct slice ca_pem, struct buf *out, struct err *e) ERR_CHECKED;
 /* Decodes and checks every proof of possession; slices borrow from bytes. BAD_SIGNATURE names the key. */
 enum err_code enrol_read(struct slice bytes, struct enrol_body *out, struct err *e) ERR_CHECKED;
 

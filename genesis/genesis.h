@@ -4,8 +4,9 @@
  *   body        map, below. Fingerprint = network id = SHA-256("assay/genesis/v1" NUL ‖ body)
  *   signatures  [{org, sig}]: Ed25519 by each organisation's founder key over "assay/genesis/v1" NUL ‖ body,
  *               one of every organisation, in the organisations' order
- * Invariants: G1 a struct genesis that genesis_read gave passed every check of genesis/check.h and holds the signature
- * of every founder. G2 it never changes: all slices and pointers live until genesis_release. Thread-safe to read. */
+ * Invariants: G1 a struct genesis that genesis_read gave passed every check of genesis/genesis_check.h and holds the
+ * signature of every founder. G2 it never changes: all slices and pointers live until genesis_release. Thread-safe to
+ * read. */
 #ifndef GENESIS_GENESIS_H
 #define GENESIS_GENESIS_H
 
@@ -25,7 +26,7 @@ enum genesis_commitment { GENESIS_SALTED = 1, GENESIS_PLAIN }; /* default of a c
 
 struct genesis_org {
     struct slice affiliate_of; /* id of the organisation that controls it, or absent */
-    struct slice ca;           /* X.509 certificate of its CA, DER */
+    struct slice ca;           /* X.509 certificate of its CA, PEM text */
     uint8_t founder[GENESIS_KEY_SIZE];
     struct slice id;   /* [a-z0-9][a-z0-9-]* <= 64 */
     struct slice name; /* any UTF-8, 1..256 bytes */
@@ -90,13 +91,15 @@ struct genesis {
 
 /* --- reading: copies `bytes`. On error *g is empty and needs no release. --- */
 /* Decodes and checks all but the signatures: for assembling, signing, showing. MALFORMED, TOO_LARGE, UNSUPPORTED
- * (version), CONFIG (a rule of genesis/check.h). */
+ * (version), CONFIG (a rule of genesis/genesis_check.h). */
 enum err_code genesis_parse(struct slice bytes, struct genesis *g, struct err *e) ERR_CHECKED;
 /* Is every organisation's founder among the signatures, each right? BAD_SIGNATURE names the organisation. */
 enum err_code genesis_verify(const struct genesis *g, struct err *e) ERR_CHECKED;
 /* genesis_parse and genesis_verify: what a node does at start. */
 enum err_code genesis_read(struct slice bytes, struct genesis *g, struct err *e) ERR_CHECKED;
 enum err_code genesis_read_file(const char *path, struct genesis *g, struct err *e) ERR_CHECKED;
+/* Bytes of a file, at most GENESIS_SIZE; inits *out, which is to be released in any case. NOT_FOUND, IO, TOO_LARGE. */
+enum err_code genesis_load(const char *path, struct buf *out, struct err *e) ERR_CHECKED;
 void genesis_release(struct genesis *g);
 
 /* --- making --- */
