@@ -23,8 +23,7 @@ enum query_order { QUERY_NEWEST = 0, QUERY_OLDEST = 1 };
 struct query {
     struct slice class_id;
     struct slice cursor;        /* of the page before; "" : first page */
-    bool has_from, has_to;
-    int64_t from, to;           /* record time, ms: from <= t < to; entries without a time count by their block's */
+    int64_t from, to;           /* record time, ms: from <= t < to; 0: open; entries without a time count by their block's */
     uint64_t kinds;             /* bits 1 << kind; 0: all */
     uint64_t limit;             /* 0: QUERY_LIMIT_DEFAULT */
     struct slice link_case, link_event, link_process;
