@@ -289,9 +289,10 @@ enum err_code chain_reader_batch(struct chain_reader *r, const struct sign_publi
                                  struct digest *hash, uint64_t *height, struct err *e) {
     uint8_t bytes[CHAIN_FORMAT_BATCH_KEY];
     struct sign_public who;
-    struct slice key = slice_of(bytes, sizeof bytes), v;
+    struct slice key, v;
     enum err_code code;
     chain_format_batch_key(submitter, seq, bytes);
+    key = slice_of(bytes, sizeof bytes);
     code = store_get(r->txn, STORE_BATCHES, key, &v, e);
     return code != ERR_OK ? code : chain_format_batch_read(key, v, &who, &seq, hash, height, e);
 }
