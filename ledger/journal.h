@@ -29,7 +29,7 @@ enum err_code journal_load(struct store_txn *t, enum journal_table table, uint64
 /* Removes all records at or below (epoch, view); at most `most` in one call, *left tells whether some remain. */
 enum err_code journal_prune(struct store_txn *t, enum journal_table table, uint64_t epoch, uint64_t view, unsigned most,
                             bool *left, struct err *e) ERR_CHECKED;
-/* Small named values ("consensus/..." keys), replaced in place. */
+/* Small named values (up to 54 bytes of name), replaced in place. */
 enum err_code journal_set(struct store_txn *t, const char *name, struct slice bytes, struct err *e) ERR_CHECKED;
 enum err_code journal_value(struct store_txn *t, const char *name, struct buf *out, struct err *e) ERR_CHECKED;
 

@@ -1,0 +1,80 @@
+/* ledger/chain_submit.c -- a batch at the door: everything that can be said about it before it waits in the pool.
+ * Clause: docs/PROTOCOL.md 2. */
+#include "ledger/chain_impl.h"
+
+/* A seq at or below the final one: the very batch, or another in its place? */
+static enum err_code chain_submit_old(struct chain *c, const struct batch *b, enum pool_answer *answer,
+                                      struct err *e) {
+    struct chain_reader *r = NULL;
+    struct digest hash;
+    uint64_t height;
+    enum err_code code = chain_reader_open(c->o.store, &r, e);
+    if (code != ERR_OK)
+        return code;
+    code = chain_reader_batch(r, &b->header.submitter, b->header.seq, &hash, &height, e);
+    chain_reader_close(r);
+    if (code == ERR_NOT_FOUND)
+        return err_set(e, ERR_SEQUENCE, "sequence number %llu was final long ago; the next is %llu",
+                       (unsigned long long)b->header.seq,
+                       (unsigned long long)chain_final_seq(c, &b->header.submitter) + 1);
+    if (code != ERR_OK)
+        return code;
+    if (!digest_eq(&hash, &b->hash))
+        return err_set(e, ERR_CONFLICT, "another batch is final under sequence number %llu",
+                       (unsigned long long)b->header.seq);
+    *answer = POOL_WAS_FINAL;
+    return ERR_OK;
+}
+
+/* Meaning and form of its entries, as if it stood alone in a block above the newest held one. */
+static enum err_code chain_submit_trial(struct chain *c, const struct batch *b, int64_t now, uint32_t *bad_entry,
+                                        struct err *e) {
+    struct chain_draft d;
+    struct chain_base base;
+    struct digest newest = c->tip.hash;
+    uint32_t depth = 0;
+    size_t i;
+    enum err_code code;
+    for (i = 0; i < c->overlay_count; i++)
+        if (c->overlays[i]->depth > depth) {
+            depth = c->overlays[i]->depth;
+            newest = c->overlays[i]->hash;
+        }
+    code = chain_base_at(c, &newest, &base, e);
+    if (code == ERR_OK)
+        code = chain_draft_begin(&d, c, &base, base.epoch, base.time > now ? base.time : now, 1, true, e);
+    if (code != ERR_OK)
+        return code;
+    d.any_seq = true; /* those before it may still be on their way */
+    code = chain_draft_batch(&d, b, e);
+    if (bad_entry)
+        *bad_entry = d.bad_entry;
+    chain_draft_drop(&d);
+    return code;
+}
+
+enum err_code chain_submit(struct chain *c, struct slice bytes, int64_t now, enum pool_answer *answer,
+                           struct batch *b, uint32_t *bad_entry, struct err *e) {
+    struct batch mine;
+    uint64_t final_seq;
+    enum err_code code;
+    if (!b)
+        b = &mine;
+    if (bad_entry)
+        *bad_entry = 0;
+    code = batch_read(bytes, b, e);
+    if (code != ERR_OK)
+        return code;
+    if (!digest_eq(&b->header.channel, &c->o.channel))
+        return err_set(e, ERR_WRONG_NETWORK, "a batch of another channel");
+    final_seq = chain_final_seq(c, &b->header.submitter);
+    if (b->header.seq <= final_seq) {
+        code = batch_verify(&b->header, e);
+        return code != ERR_OK ? code : chain_submit_old(c, b, answer, e);
+    }
+    if (b->header.seq - final_seq > LIMIT_POOL_BATCHES) /* before any dear work */
+        return err_set(e, ERR_SEQUENCE, "sequence number %llu is past the window that starts at %llu",
+                       (unsigned long long)b->header.seq, (unsigned long long)final_seq + 1);
+    code = chain_submit_trial(c, b, now, bad_entry, e);
+    return code != ERR_OK ? code : pool_add(c->o.pool, b, final_seq, answer, e);
+}
