@@ -25,6 +25,7 @@ enum {
     BUNDLE_NOTE = 64 << 10, /* bytes of a signed checkpoint */
     BUNDLE_PATH = 64 * 32,  /* bytes of an inclusion path: its hashes, joined */
     BUNDLE_CONSISTENCY = 65 * 32,
+    BUNDLE_PROP = 174,
     BUNDLE_SEALS = 64,
     BUNDLE_CLAIMS = 32,
     BUNDLE_VALIDATORS = 16
@@ -65,6 +66,13 @@ struct bundle_anchor {
     struct slice text; /* the anchored checkpoint text of the channel */
 };
 
+/* When: the block whose finality the checkpoint is. Its hash chain: pid in the checkpoint = SHA-256(prop), which holds
+ * the block's hash = SHA-256(header), which holds the time. */
+struct bundle_block {
+    struct slice header; /* HEADER_SIZE bytes, wire/header.h */
+    struct slice prop;   /* BUNDLE_PROP bytes: the fixed layout that pid hashes (wire/cert.h) */
+};
+
 /* Every entry of [first, first + count): shows that no other is there. */
 struct bundle_range {
     struct schema_list entries; /* of struct slice */
@@ -75,6 +83,7 @@ struct bundle_range {
 struct bundle {
     struct bundle_anchor *anchor; /* optional */
     struct bundle_batch *batch;   /* optional */
+    struct bundle_block *block;   /* optional */
     struct slice channel;         /* name */
     struct slice checkpoint;      /* signed note: text, blank line, the quorum's lines */
     struct slice entry;
@@ -100,7 +109,7 @@ struct bundle_channel {
     struct digest id;
     struct slice name;
     struct slice origin; /* first line of its checkpoints */
-    uint64_t epoch;      /* of this validator set; 0 in genesis */
+    uint64_t epoch;      /* of this validator set: the one that genesis names */
     const struct bundle_validator *validators;
     unsigned validator_count;        /* <= BUNDLE_VALIDATORS */
     unsigned quorum, regulators_min; /* q and k */
@@ -131,6 +140,7 @@ enum bundle_what {
     BUNDLE_FINAL,      /* a quorum finalised the checkpoint */
     BUNDLE_INCLUDED,   /* the entry is in the tree of the checkpoint */
     BUNDLE_CONTENT,    /* the entry says ... */
+    BUNDLE_TIME,       /* when that block was made, as the quorum agreed */
     BUNDLE_AUTHOR,     /* who submitted it */
     BUNDLE_LOG,        /* the raw log is the one committed */
     BUNDLE_STANDARD,   /* one for each standard named */
