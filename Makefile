@@ -54,16 +54,16 @@ $(B)/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIB): $(call obj,$(LIB_SRC))
-	@rm -f $@
+	@mkdir -p $(@D); rm -f $@
 	$(Q)ar rcs $@ $^
 $(NODE_LIB): $(call obj,$(NODE_LIB_SRC))
-	@rm -f $@
+	@mkdir -p $(@D); rm -f $@
 	$(Q)ar rcs $@ $^
 $(PROGRAMS): $(B)/%: $(B)/node/%.o $(NODE_LIB) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(B)/unit/%: $(B)/tests/unit/%.o $(call obj,$(SUPPORT_SRC)) $(NODE_LIB) $(LIB)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) $($(notdir $@)_LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 tests: $(TESTS)
 
 unit: $(TESTS) ## build and run the unit tests
@@ -74,4 +74,5 @@ clean: ## remove all that was built
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:[^#]*## /\t/' | expand -t 16
 
+-include $(wildcard tests/*/*.mk)
 -include $(shell find build/$(MODE) -name '*.d' 2>/dev/null)

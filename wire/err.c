@@ -39,6 +39,23 @@ static void err_trim(struct err *e) {
         e->text[lead - 1] = '\0';
 }
 
+/* Appends ": " and text at n, as far as there is room. */
+static void err_append(struct err *e, int n, const char *text) {
+    const char *const parts[2] = {": ", text};
+    size_t at = n < 0 ? 0 : (size_t)n, i;
+    if (at > sizeof e->text - 1)
+        at = sizeof e->text - 1;
+    for (i = 0; i < 2 && at < sizeof e->text; i++) {
+        size_t len = strlen(parts[i]), room = sizeof e->text - 1 - at;
+        if (len > room)
+            len = room;
+        memcpy(e->text + at, parts[i], len);
+        at += len;
+        e->text[at] = '\0';
+    }
+    err_trim(e);
+}
+
 enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...) {
     va_list ap;
     if (!e)
@@ -61,9 +78,7 @@ enum err_code err_wrap(struct err *e, const char *fmt, ...) {
     va_start(ap, fmt);
     n = vsnprintf(e->text, sizeof e->text, fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < sizeof e->text)
-        snprintf(e->text + n, sizeof e->text - (size_t)n, ": %s", old);
-    err_trim(e);
+    err_append(e, n, old);
     return e->code;
 }
 
@@ -78,9 +93,7 @@ enum err_code err_errno(struct err *e, const char *fmt, ...) {
     va_start(ap, fmt);
     n = vsnprintf(e->text, sizeof e->text, fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < sizeof e->text)
-        snprintf(e->text + n, sizeof e->text - (size_t)n, ": %s", strerror(saved));
-    err_trim(e);
+    err_append(e, n, strerror(saved));
     return code;
 }
 
