@@ -28,6 +28,8 @@ enum {
 
 enum audit_role { AUDIT_ENTERPRISE = 1, AUDIT_REGULATOR = 2, AUDIT_OBSERVER = 4 }; /* also bits of a mask */
 
+struct import; /* audit/import.h */
+
 struct audit_member {
     struct slice node, org;
     enum audit_role role;
@@ -40,6 +42,10 @@ struct audit_policy {
     size_t member_count;              /* <= LIMIT_MEMBERS */
     unsigned issuers[STANDARD_KINDS]; /* by kind: mask of audit_role; 0 means the default, AUDIT_REGULATOR */
     bool parent;                      /* is this the network's parent channel */
+    /* Is the import's entry in the parent's log? A quorum-signed checkpoint and an inclusion proof; pure. NULL: imports
+     * are UNSUPPORTED here. */
+    enum err_code (*verify_import)(void *ctx, const struct import *import, struct err *e);
+    void *verify_ctx; /* outlives every state */
 };
 
 /* Where an entry stands. height and time are of the block that holds it (0 and clock at the door). */
