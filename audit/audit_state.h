@@ -28,6 +28,8 @@ enum {
 
 enum audit_role { AUDIT_ENTERPRISE = 1, AUDIT_REGULATOR = 2, AUDIT_OBSERVER = 4 }; /* also bits of a mask */
 
+struct import; /* audit/import.h */
+
 struct audit_member {
     struct slice node, org;
     enum audit_role role;
@@ -40,6 +42,10 @@ struct audit_policy {
     size_t member_count;              /* <= LIMIT_MEMBERS */
     unsigned issuers[STANDARD_KINDS]; /* by kind: mask of audit_role; 0 means the default, AUDIT_REGULATOR */
     bool parent;                      /* is this the network's parent channel */
+    /* Is the import's entry in the parent's log? A quorum-signed checkpoint and an inclusion proof; pure. NULL: imports
+     * are UNSUPPORTED here. */
+    enum err_code (*verify_import)(void *ctx, const struct import *import, struct err *e);
+    void *verify_ctx; /* outlives every state */
 };
 
 /* Where an entry stands. height and time are of the block that holds it (0 and clock at the door). */
@@ -102,9 +108,12 @@ const struct audit_policy *audit_state_policy(const struct audit_state *s);
 const struct audit_member *audit_state_member(const struct audit_state *s, const struct sign_public *submit);
 const struct audit_member *audit_state_node(const struct audit_state *s, struct slice node);
 bool audit_state_may_issue(const struct audit_state *s, const struct audit_member *m, uint32_t kind);
+/* The module that serves a kind, or NULL. */
+const struct audit_module *audit_state_module_of(const struct audit_state *s, enum entry_kind kind);
 /* A module's part, borrowed; NULL if empty or not there. */
 void *audit_state_part(const struct audit_state *s, const struct audit_module *module);
 
+size_t audit_state_bytes(const struct audit_state *s); /* of the entries of all versions */
 /* All versions, in publication order; borrowed. */
 size_t audit_state_versions(const struct audit_state *s, const struct audit_version **out);
 const struct audit_version *audit_state_version(const struct audit_state *s, uint32_t kind, struct slice id,
@@ -118,6 +127,8 @@ size_t audit_state_active_all(const struct audit_state *s, uint32_t kind, int64_
                               const struct audit_version **out, size_t max);
 enum audit_life audit_state_life(const struct audit_state *s, const struct audit_version *v, int64_t time);
 const char *audit_state_life_text(enum audit_life life); /* "active" */
+/* The version before it in its line (kind, id) that ever acted, or NULL. */
+const struct audit_version *audit_state_predecessor(const struct audit_state *s, const struct audit_version *v);
 /* May a record cite it: in force, or superseded less than its successor's grace ago? */
 bool audit_state_citable(const struct audit_state *s, const struct audit_version *v, int64_t time);
 size_t audit_state_ack_count(const struct audit_version *v);

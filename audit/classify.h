@@ -28,16 +28,10 @@ struct classify_result {
     uint32_t rule;                  /* index in the map; UINT32_MAX: none applied */
 };
 
-/* One problem of a body: `at` is its path in the document ("body.map[3].pattern"). Returns false to stop. */
-struct classify_problems {
-    void (*tell)(void *ctx, enum err_code code, const char *at, const char *text);
-    void *ctx;
-};
-
 /* Compiles and checks (duplicate ids, unknown parents, cycles, unknown classes, bad patterns, ties). All problems are
  * told; the first is also the error. *out lives in `a`. */
 enum err_code classify_compile(const struct standard_op_class *body, struct arena *a,
-                               const struct classify_problems *problems, const struct classify **out,
+                               struct standard_problems *problems, const struct classify **out,
                                struct err *e) ERR_CHECKED;
 /* Pure. Slices borrow from the standard. */
 struct classify_result classify_op(const struct classify *c, const struct classify_input *in);

@@ -10,6 +10,7 @@
 #define AUDIT_CONFORM_H
 
 #include "audit/audit_state.h"
+#include "audit/conform_value.h"
 #include "ledger/record.h"
 
 enum { CONFORM_FINDINGS = 16, CONFORM_TEXT = 256 };
@@ -29,9 +30,8 @@ struct conform_report {
  * NONCONFORMING, BAD_TIME. */
 enum err_code conform_record(const struct audit_state *state, int64_t time, const struct record *r,
                              struct conform_report *report, struct err *e) ERR_CHECKED;
-/* One value against one field's type, values, length and pattern; e's text has no field name in it. For the door. */
-enum err_code conform_value(const struct standard_field *f, struct slice value, struct err *e) ERR_CHECKED;
-/* The citations that a record made now should carry: all in force at `time`. Returns the count. */
+/* The citations that a record made now should carry: all in force at `time`. Slices borrow from the state. Returns the
+ * count. */
 size_t conform_citations(const struct audit_state *state, int64_t time, struct record_std out[AUDIT_STATE_CITED]);
 
 #endif

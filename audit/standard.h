@@ -6,8 +6,8 @@
  * A STANDARD entry does one of four things to the version (kind, id, version):
  *   publish   carries the whole definition          suspend, resume, revoke   carry only who, what and why
  * The hash that records cite is SHA-256("assay/standard/v1" NUL ‖ definition), the definition being the canonical map
- * {body, effective_from, grace_ms, id, kind, mode, supersedes, version} with empty values absent: what was authored,
- * without who published it (issuer, by, nonce, action, reason). So `lint` prints the hash before publication.
+ * {body, effective_from, grace_ms, id, kind, mode, supersedes, title, version} with empty values absent: what was
+ * authored, without who published it (issuer, by, nonce, action, reason). So `lint` prints the hash before publication.
  *
  * Kinds with a meaning here: ext_std, op_class, type_vocab, report_format. The other five of FORMATS 4 are known by
  * name and refused as UNSUPPORTED: a body that was committed unchecked could never be trusted later. */
@@ -84,7 +84,19 @@ struct standard_entry {
     uint8_t nonce[16];
     struct slice reason;     /* str <= 256; required by suspend, resume, revoke */
     struct slice supersedes; /* version; absent for the first */
+    struct slice title;      /* str <= 256, any language; publish only */
     struct slice version;
+};
+
+/* What was authored: the part of the entry that the hash covers. */
+struct standard_doc {
+    struct slice body;
+    int64_t effective_from;
+    uint64_t grace_ms;
+    struct slice id;
+    uint32_t kind;
+    uint32_t mode;
+    struct slice supersedes, title, version;
 };
 
 /* Body of an ACKNOWLEDGEMENT entry: this node has fetched that standard and applies it. */
@@ -155,27 +167,42 @@ struct standard_report {
     struct schema_list fields;
 };
 
-extern const struct schema standard_entry_schema, standard_ack_schema, standard_ext_schema, standard_op_class_schema,
-    standard_vocab_schema, standard_report_schema;
+extern const struct schema standard_entry_schema, standard_doc_schema, standard_ack_schema, standard_ext_schema,
+    standard_op_class_schema, standard_vocab_schema, standard_report_schema;
 /* The schema of a kind's body; NULL for a kind that is not supported. */
 const struct schema *standard_body_schema(uint32_t kind);
 
 struct classify; /* audit/classify.h */
 struct vocab;    /* audit/vocab.h */
 
+union standard_body {
+    struct standard_ext ext;
+    struct standard_op_class op_class;
+    struct standard_vocab vocab;
+    struct standard_report report;
+};
+
+/* Where mistakes are told: `at` is the path in the document ("body.map[3].pattern"). All are told, not only the first.
+ */
+struct standard_problems {
+    void (*tell)(void *ctx, const char *at, const char *text);
+    void *ctx;
+    size_t count;
+};
+/* Tells one; problems may be NULL. Returns err_set(e, code, "at: text") for the first, code for the others. */
+enum err_code standard_problem(struct standard_problems *problems, struct err *e, enum err_code code, const char *at,
+                               const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
 /* A published standard, parsed and compiled; owns its bytes; immutable, shared by reference between threads. */
 struct standard {
     struct standard_entry head; /* borrows from own bytes */
-    union {
-        struct standard_ext ext;
-        struct standard_op_class op_class;
-        struct standard_vocab vocab;
-        struct standard_report report;
-    } body;
+    union standard_body body;
     const struct classify *classify; /* STANDARD_OP_CLASS */
     const struct vocab *vocab;       /* STANDARD_VOCAB */
     struct digest hash;
-    struct slice bytes; /* the entry's body */
+    struct slice bytes;  /* the entry's body */
+    struct arena *arena; /* private */
+    _Atomic uint32_t *refs;
 };
 
 /* Head only, and the rules that one entry can be checked by alone (texts, versions, which fields an action carries).
@@ -188,8 +215,11 @@ enum err_code standard_read(struct slice body, const struct standard **out, stru
 const struct standard *standard_retain(const struct standard *s);
 void standard_release(const struct standard *s); /* NULL is fine */
 
-/* The definition's bytes, appended, and their hash. */
-void standard_definition(const struct standard_entry *head, struct buf *out);
-enum err_code standard_hash(const struct standard_entry *head, struct digest *out, struct err *e) ERR_CHECKED;
+/* The rules that the authored part can be checked by alone. Tells all mistakes. */
+enum err_code standard_check_doc(const struct standard_doc *doc, struct standard_problems *problems,
+                                 struct err *e) ERR_CHECKED;
+/* The authored part of a publish entry, and its hash. */
+struct standard_doc standard_doc_of(const struct standard_entry *head);
+enum err_code standard_hash(const struct standard_doc *doc, struct digest *out, struct err *e) ERR_CHECKED;
 
 #endif

@@ -3,13 +3,11 @@
 #ifndef AUDIT_VOCAB_H
 #define AUDIT_VOCAB_H
 
-#include "audit/classify.h"
 #include "audit/standard.h"
 
 /* Compiles and checks: no name twice, no alias twice, no alias that is a name (a chain or a cycle). */
-enum err_code vocab_compile(const struct standard_vocab *body, struct arena *a,
-                            const struct classify_problems *problems, const struct vocab **out,
-                            struct err *e) ERR_CHECKED;
+enum err_code vocab_compile(const struct standard_vocab *body, struct arena *a, struct standard_problems *problems,
+                            const struct vocab **out, struct err *e) ERR_CHECKED;
 /* The name of an alias; a name gives itself; unknown gives `type` as it is. Never absent for a present type. */
 struct slice vocab_name(const struct vocab *v, struct slice type);
 bool vocab_knows(const struct vocab *v, struct slice type); /* as a name or an alias */
