@@ -139,6 +139,8 @@ bool core_propose_try(struct core *c);
 void core_propose_payload(struct core *c, const struct core_event *ev);
 struct slice core_propose_bytes(struct core *c, struct core_slot *s);
 void core_propose_send(struct core *c, struct core_slot *s, uint64_t after_seq);
+void core_propose_missing(struct core *c, int to);
+void core_vote_recount(struct core *c, struct core_slot *s); /* votes that waited for their Prop */
 bool core_tip_unfinal(struct core *c);
 
 /* core_timer.c */

@@ -105,6 +105,18 @@ static void core_vote_tally(struct core *c, struct core_slot *s, const struct ce
     (void)core_cert_note(c, &cert, true);
 }
 
+void core_vote_recount(struct core *c, struct core_slot *s) {
+    enum cert_type type;
+    uint32_t i;
+    for (type = CERT_NOTARIZE; type <= CERT_FINALIZE; type++)
+        for (i = 0; i < c->set.n && !s->has_cert[type]; i++) {
+            const struct core_vote *v = core_slot_votes(c, s, type) + i;
+            struct cert_vote vote = core_vote_full(c, s->view, type, i, v);
+            if (v->have && s->view > core_floor(c))
+                core_vote_tally(c, s, &vote);
+        }
+}
+
 /* PROTOCOL 8.5. Above the window I remember: there, an own signature that is not in my records is another's. */
 static bool core_vote_is_mine(struct core *c, const struct cert_vote *vote) {
     const struct core_slot *s = core_slot(c, vote->view);
@@ -200,6 +212,8 @@ static void core_cert_store(struct core *c, struct core_slot *s, const struct ce
         cert_vote_of(cert, i, &vote);
         core_vote_note(c, &vote, true);
     }
+    if (cert->type == CERT_NOTARIZE && c->started)
+        core_vote_recount(c, s);
 }
 
 bool core_cert_note(struct core *c, const struct cert *cert, bool verified) {
