@@ -225,6 +225,8 @@ static void core_start_proposal(struct core *c, const struct message *m) {
     s->pid = m->pid;
     s->prop_sig = m->sig;
     b = core_block_want(c, &m->prop.block_hash, m->prop.height, m->prop.view);
+    if (b)
+        b->seen = true;
     if (b && m->has_header)
         core_block_have(c, b, &m->header, slice_none());
 }
