@@ -25,8 +25,9 @@ struct kv_options {
     uint64_t map_bytes_max; /* doubled up to here, then NO_SPACE; 0: 1 TiB */
 };
 
-/* Makes the directory (0700, its parents too) or opens what is there. *out is closed by kv_close. CORRUPT also when
- * the file is shorter than its own pages say (reading on would be SIGBUS). IO, NO_SPACE. */
+/* The texts of o->tables outlive the environment. Makes the directory (0700, its parents too) or opens what is there.
+ * *out is closed by kv_close. CORRUPT also when the file is shorter than its own pages say (reading on would be
+ * SIGBUS). IO, NO_SPACE. */
 enum err_code kv_open(const char *path, const struct kv_options *o, struct kv **out, struct err *e) ERR_CHECKED;
 void kv_close(struct kv *k); /* no transaction may be open; NULL is fine */
 
@@ -47,6 +48,9 @@ enum err_code kv_del(struct kv_txn *t, unsigned table, struct slice key, struct 
 enum err_code kv_seek(struct kv_txn *t, unsigned table, struct slice from, bool after, struct slice *key,
                       struct slice *value, struct err *e) ERR_CHECKED;
 enum err_code kv_count(struct kv_txn *t, unsigned table, uint64_t *count, struct err *e) ERR_CHECKED;
+
+/* Rewrites the file without its free pages (where old values may still be read) and swaps it in. Waits for readers. */
+enum err_code kv_compact(struct kv *k, struct err *e) ERR_CHECKED;
 
 /* Tests only: a value with its checksum as it is stored. */
 enum err_code kv_raw_get(struct kv_txn *t, unsigned table, struct slice key, struct slice *raw,

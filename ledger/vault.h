@@ -28,7 +28,8 @@ enum {
     VAULT_KEY_SIZE = 32,
     VAULT_RAW_MAX = 4 << 20, /* bytes of one raw log */
     VAULT_PUT_MAX = 16384,   /* items of one vault_put */
-    VAULT_REASON_MAX = 512   /* bytes of an erasure's reason */
+    VAULT_GET_MAX = VAULT_RAW_MAX + 128,
+    VAULT_REASON_MAX = 512 /* bytes of an erasure's reason */
 };
 
 struct vault;
@@ -60,8 +61,8 @@ struct vault_item {
     struct vault_meta meta;
 };
 
-/* All or none, one sync. The same raw_hash again is left as it is (a retry after a crash). CONFLICT: it was erased.
- * TOO_LARGE, NO_SPACE, IO. */
+/* All or none, one sync. The same raw_hash again (a retry; equal logs under plain commitments) keeps the first log and
+ * the stricter retention and hold; one that was erased stays erased. TOO_LARGE, NO_SPACE, IO. */
 enum err_code vault_put(struct vault *v, const struct vault_item *items, size_t count, struct err *e) ERR_CHECKED;
 
 enum vault_state {
@@ -72,9 +73,9 @@ enum vault_state {
 };
 const char *vault_state_text(enum vault_state s);
 
-/* FOUND: raw (cleared first, max >= VAULT_RAW_MAX) and *item are set; item->raw borrows raw, meta.source from `raw`'s
- * tail. DAMAGED and ERASED: only what is certain (e's text says what is wrong, though the code returned is OK). Errors
- * are those of I/O and memory only. */
+/* FOUND: raw (cleared first, its max >= VAULT_GET_MAX) and *item are set; item->raw and meta.source borrow from raw.
+ * DAMAGED, MISSING and ERASED: e's text says what is wrong, though the code returned is OK. Errors are those of I/O and
+ * memory only. e must not be NULL. */
 enum err_code vault_get(struct vault *v, const struct digest *raw_hash, enum vault_state *state, struct buf *raw,
                         struct vault_item *item, struct err *e) ERR_CHECKED;
 
@@ -82,8 +83,9 @@ enum err_code vault_get(struct vault *v, const struct digest *raw_hash, enum vau
 enum err_code vault_hold(struct vault *v, const struct digest *raw_hash, bool hold, struct err *e) ERR_CHECKED;
 enum err_code vault_retain(struct vault *v, const struct digest *raw_hash, int64_t until, struct err *e) ERR_CHECKED;
 
-/* What an erasure destroys. Without its salt a commitment can never be opened, though the log may stay in use. */
-enum vault_erase { VAULT_ERASE_RAW = 1, VAULT_ERASE_SALT, VAULT_ERASE_BOTH };
+/* What an erasure destroys: a set of bits. Without its salt a commitment can never be opened, though the log may stay
+ * in the enterprise's own use; without the log, a salt still lets another copy of it be proven. */
+enum vault_erase { VAULT_ERASE_RAW = 1, VAULT_ERASE_SALT = 2, VAULT_ERASE_BOTH = 3 };
 
 struct vault_tombstone {
     struct digest raw_hash;
@@ -114,8 +116,8 @@ struct vault_report {
 };
 /* Opens every item and recomputes its commitment. */
 enum err_code vault_check(struct vault *v, struct vault_report *out, struct err *e) ERR_CHECKED;
-/* Closes, rewrites without free pages, replaces atomically and opens again; *v is NULL after a failure to open. */
-enum err_code vault_compact(struct vault **v, struct err *e) ERR_CHECKED;
+/* Rewrites the file without free pages, so that no erased ciphertext remains in it; waits for readers. */
+enum err_code vault_compact(struct vault *v, struct err *e) ERR_CHECKED;
 
 /* For tests/support: the environment beneath. */
 struct kv;
