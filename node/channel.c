@@ -315,7 +315,7 @@ out:
     return ERR_OK;
 }
 
-static void channel_stop(struct mailbox *box, uint32_t kind, pthread_t thread) {
+static void channel_end_thread(struct mailbox *box, uint32_t kind, pthread_t thread) {
     while (mailbox_put(box, kind, -1, slice_none(), NULL, true, NULL) != ERR_OK) {
         struct timespec t = {.tv_nsec = 10000000}; /* it is being emptied */
         nanosleep(&t, NULL);
@@ -323,17 +323,22 @@ static void channel_stop(struct mailbox *box, uint32_t kind, pthread_t thread) {
     pthread_join(thread, NULL);
 }
 
-void channel_close(struct channel *c) {
-    if (!c)
-        return;
+void channel_stop(struct channel *c) {
     pthread_mutex_lock(&c->lock);
     c->closing = true;
     pthread_cond_broadcast(&c->moved);
     pthread_mutex_unlock(&c->lock);
-    if (c->threads) {
-        channel_stop(c->box, CHANNEL_MAIL_STOP, c->thread);
-        channel_stop(c->follower_box, FOLLOWER_MAIL_STOP, c->follower);
-    }
+    if (!c->threads)
+        return;
+    channel_end_thread(c->box, CHANNEL_MAIL_STOP, c->thread);
+    channel_end_thread(c->follower_box, FOLLOWER_MAIL_STOP, c->follower);
+    c->threads = false;
+}
+
+void channel_close(struct channel *c) {
+    if (!c)
+        return;
+    channel_stop(c);
     store_abort(c->txn);
     core_free(c->core);
     if (c->chain)

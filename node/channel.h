@@ -52,8 +52,9 @@ struct channel_options {
 
 /* Opens store and index, rebuilds the audit state, starts both threads. */
 enum err_code channel_open(const struct channel_options *o, struct channel **out, struct err *e) ERR_CHECKED;
-/* Ends the threads in order, closes everything. */
-void channel_close(struct channel *c);
+/* Ends the threads: no callback comes any more, waiters return. Readers of the store may go on. */
+void channel_stop(struct channel *c);
+void channel_close(struct channel *c); /* stops, and closes everything */
 
 const char *channel_name(const struct channel *c);
 const struct digest *channel_id(const struct channel *c);

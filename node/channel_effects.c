@@ -279,6 +279,8 @@ void channel_publish(struct channel *c) {
         pthread_cond_broadcast(&c->moved);
     pthread_mutex_unlock(&c->lock);
     if (moved) {
+        if (c->status_ms > clock_monotonic_ms() + CHANNEL_FOLLOW_MS && c->o.founding->members.count)
+            c->status_ms = clock_monotonic_ms() + CHANNEL_FOLLOW_MS; /* members that do not validate learn it so */
         if (mailbox_put(c->follower_box, FOLLOWER_MAIL_WAKE, -1, slice_none(), NULL, true, NULL) != ERR_OK)
             mailbox_wake(c->follower_box); /* it has work anyway */
         c->o.final(c->o.ctx, c);

@@ -22,6 +22,7 @@ enum {
     CHANNEL_HELD = 4096,          /* messages that wait for a sync */
     CHANNEL_OWN = LIMIT_POOL_BATCHES,
     CHANNEL_STATUS_MS = 5000,
+    CHANNEL_FOLLOW_MS = 100, /* after a new tip, where there are members who do not validate */
     CHANNEL_RANGE_BYTES = 2 << 20, /* of blocks asked for at once */
     CHANNEL_SYNC_MS = 5000,       /* an answer to GET_RANGE takes no longer, else another peer is asked */
     CHANNEL_REFUSALS = LIMIT_VALIDATORS
