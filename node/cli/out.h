@@ -14,6 +14,7 @@ struct out_table {
     size_t columns, count;
     size_t width[OUT_COLUMNS];
     unsigned right; /* bit i: column i is right-aligned (numbers) */
+    bool headed;
 };
 /* headings: `columns` texts, printed bold on a terminal; NULL: none. */
 void out_table_init(struct out_table *t, const char *const *headings, size_t columns, unsigned right);
