@@ -153,7 +153,7 @@ static enum err_code flush_write(struct index *ix, MDB_txn *txn, struct index_st
 static enum err_code index_flush(struct index *ix, struct err *e) {
     struct index_state state;
     MDB_txn *txn;
-    enum err_code code;
+    enum err_code code, grown;
     int rc;
     if ((code = index_build_sort(&ix->build, e)) != ERR_OK)
         return code;
@@ -165,8 +165,8 @@ static enum err_code index_flush(struct index *ix, struct err *e) {
             mdb_txn_abort(txn);
         else if ((rc = mdb_txn_commit(txn))) /* the commit point; it syncs */
             code = index_store_error(&ix->store, rc, "index: commit", e);
-        if (code == ERR_FULL && index_store_grow(&ix->store, e) != ERR_OK)
-            return e ? e->code : ERR_IO;
+        if (code == ERR_FULL && (grown = index_store_grow(&ix->store, e)) != ERR_OK)
+            return grown;
     } while (code == ERR_FULL);
     if (code == ERR_OK) {
         ix->state = state;
