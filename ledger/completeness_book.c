@@ -147,8 +147,8 @@ enum err_code completeness_book_write(const struct completeness_book *b, struct 
     for (i = 0; i < b->count && code == ERR_OK; i++) {
         buf_clear(&v);
         state_write(&b->states[i], &v);
-        if ((code = buf_check(&v, e)) == ERR_OK)
-            code = index_store_put(s, txn, INDEX_DB_SOURCES, slice_of(b->states[i].key, b->states[i].key_len),
+        code = v.failed ? err_set(e, ERR_NO_MEMORY, "index: state of a source")
+                        : index_store_put(s, txn, INDEX_DB_SOURCES, slice_of(b->states[i].key, b->states[i].key_len),
                                    buf_slice(&v), 0, e);
     }
     buf_release(&v);

@@ -49,8 +49,10 @@ enum err_code query_read(struct slice bytes, struct arena *a, struct query *out,
 void query_write(const struct query *q, struct buf *out);
 /* Are its combinations sensible (a sequence needs a source, from < to, limits)? MALFORMED. */
 enum err_code query_check(const struct query *q, struct err *e) ERR_CHECKED;
-/* Would this entry be an answer? Decides everything but cursor and limit. */
-enum err_code query_matches(const struct query *q, const struct index_entry *entry, bool *yes, struct err *e) ERR_CHECKED;
+/* Would this entry be an answer? Decides everything but cursor and limit. For whoever watches new entries: keep one
+ * arena (of at least 1 MiB) for all calls; it is cleared by each. */
+enum err_code query_matches(const struct query *q, const struct index_entry *entry, struct arena *a, bool *yes,
+                            struct err *e) ERR_CHECKED;
 
 struct query_hit {
     const struct index_entry *entry; /* borrowed for the call */

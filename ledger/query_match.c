@@ -85,13 +85,10 @@ bool query_doc_matches(const struct query *q, const struct index_doc *d) {
     return d->is_dead_letter ? match_dead_letter(q, &d->u.dead_letter) : !match_needs_log(q);
 }
 
-enum err_code query_matches(const struct query *q, const struct index_entry *entry, bool *yes, struct err *e) {
-    struct arena a;
+enum err_code query_matches(const struct query *q, const struct index_entry *entry, struct arena *a, bool *yes,
+                            struct err *e) {
     struct index_doc d;
-    enum err_code code;
-    arena_init(&a, QUERY_DOC);
-    code = index_doc_read(entry, &a, &d, e);
+    enum err_code code = index_doc_read(entry, a, &d, e);
     *yes = code == ERR_OK && query_doc_matches(q, &d);
-    arena_release(&a);
     return code;
 }

@@ -126,7 +126,7 @@ static void chain_make(struct chain *c, struct chain_made *m, bool records_only,
     for (i = 0; i < DIGEST_SIZE; i++)
         m->raw_hash[i] = (uint8_t)chain_random(c, 256);
     for (i = 0; i < RECORD_UID_SIZE; i++) /* a UUIDv7: time first */
-        m->uid[i] = i < 6 ? (uint8_t)(m->time >> (40 - 8 * i)) : (uint8_t)chain_random(c, 256);
+        m->uid[i] = (uint8_t)(i < 6 ? (uint64_t)m->time >> (40 - 8 * i) : chain_random(c, 256));
     m->uid[15] |= 1;
     buf_init(&b, LIMIT_ENTRY);
     if (m->kind == ENTRY_RECORD)

@@ -512,7 +512,8 @@ static void test_out_of_memory_at_any_point_is_survived(void **state) {
         mem_fail_at(nth);
         code = index_step(h.ix, &h.src, 1000, true, &p, &e);
         mem_fail_at(0);
-        assert_true(code == ERR_OK || code == ERR_NO_MEMORY);
+        if (code != ERR_NO_MEMORY)
+            ok(code);
     }
     assert_false(p.restarted);
     check_question(&h, &g, 100);
