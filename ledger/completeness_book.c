@@ -101,8 +101,9 @@ static bool state_has(const struct completeness_state *st, uint64_t seq) {
 }
 
 enum err_code completeness_state_read(struct slice key, struct slice v, struct completeness_state *out, struct err *e) {
-    uint64_t *const numbers[BOOK_NUMBERS - 1] = {&out->contiguous,   &out->highest,  &out->records,       &out->dead_letters,
-                                                 &out->gap_declared, &out->repeated, &out->holes_dropped, &out->missing_dropped};
+    uint64_t *const numbers[BOOK_NUMBERS - 1] = {&out->contiguous,    &out->highest,        &out->records,
+                                                 &out->dead_letters,  &out->gap_declared,   &out->repeated,
+                                                 &out->holes_dropped, &out->missing_dropped};
     size_t i;
     if (key.len < DIGEST_SIZE || key.len > COMPLETENESS_KEY || v.len < BOOK_HEAD || (v.len - BOOK_HEAD) % 16 ||
         (v.len - BOOK_HEAD) / 16 > COMPLETENESS_RANGES)
@@ -149,7 +150,7 @@ enum err_code completeness_book_write(const struct completeness_book *b, struct 
         state_write(&b->states[i], &v);
         code = v.failed ? err_set(e, ERR_NO_MEMORY, "index: state of a source")
                         : index_store_put(s, txn, INDEX_DB_SOURCES, slice_of(b->states[i].key, b->states[i].key_len),
-                                   buf_slice(&v), 0, e);
+                                          buf_slice(&v), 0, e);
     }
     buf_release(&v);
     return code;

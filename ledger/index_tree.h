@@ -1,5 +1,5 @@
-/* ledger/index_tree.h -- stored hashes of the channel's tree, as struct tree_reader wants them: from the index, and past
- * what is indexed from the blocks. index_tree_read is a tree_reader's hashes(): level 0, 8, 16 ...; ctx is the
+/* ledger/index_tree.h -- stored hashes of the channel's tree, as struct tree_reader wants them: from the index, and
+ * past what is indexed from the blocks. index_tree_read is a tree_reader's hashes(): level 0, 8, 16 ...; ctx is the
  * struct index_tree. Lives as long as its view and source; one thread. Reads O(log) tiles for a proof. */
 #ifndef LEDGER_INDEX_TREE_H
 #define LEDGER_INDEX_TREE_H

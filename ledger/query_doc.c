@@ -4,7 +4,8 @@
 enum { QUERY_DOC_MAX = 64 << 10, CURSOR_BYTES = 1 + 8 + 8 };
 
 #define AT(member) .flags = SCHEMA_OPTIONAL, .offset = offsetof(struct query, member)
-#define TEXT(key_, member) {.key = key_, .type = SCHEMA_STR, AT(member), .max = QUERY_VALUE_MAX}
+#define TEXT(key_, member)                                                                                             \
+    { .key = key_, .type = SCHEMA_STR, AT(member), .max = QUERY_VALUE_MAX }
 
 static const struct schema_field query_fields[] = {
     TEXT("case", link_case),

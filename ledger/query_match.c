@@ -74,9 +74,8 @@ bool query_doc_matches(const struct query *q, const struct index_doc *d) {
         return false;
     if (!match_fixed(q->submitter, d->entry->submitter, DIGEST_SIZE))
         return false;
-    if (q->source_id.len &&
-        (!index_doc_source(d, &source) || !slice_eq(source.id, q->source_id) ||
-         (q->source_seq && source.seq != q->source_seq)))
+    if (q->source_id.len && (!index_doc_source(d, &source) || !slice_eq(source.id, q->source_id) ||
+                             (q->source_seq && source.seq != q->source_seq)))
         return false;
     if (d->is_record)
         return match_record(q, &d->u.record);

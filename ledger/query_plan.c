@@ -133,7 +133,8 @@ static enum err_code candidates_kinds(struct query_candidates *c, const struct q
         if (!(p->kinds >> kind & 1))
             continue;
         index_term_kind(&term, (enum entry_kind)kind);
-        code = index_pack_find(&v->ix->store, v->cursor, seg->id, slice_of(term.bytes, term.len), &l.count, &l.bytes, e);
+        code =
+            index_pack_find(&v->ix->store, v->cursor, seg->id, slice_of(term.bytes, term.len), &l.count, &l.bytes, e);
         if (code == ERR_NOT_FOUND)
             continue;
         if (code != ERR_OK)

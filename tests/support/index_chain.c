@@ -5,11 +5,11 @@
 #include "wire/limits.h"
 #include "wire/mem.h"
 
-#define LONG_TEN "长名称0123456789长名称abcdefghijkl"
+#define LONG_TEN  "长名称0123456789长名称abcdefghijkl"
 #define LONG_NAME LONG_TEN LONG_TEN LONG_TEN LONG_TEN LONG_TEN
 
-const char *const chain_words[CHAIN_WORDS] = {"alice", "bob", "张伟", "李娜", "基金配置", "运营-01", "x", "a",
-                                              LONG_NAME "1", LONG_NAME "2", "admin", "deploy"};
+const char *const chain_words[CHAIN_WORDS] = {"alice", "bob", "张伟",        "李娜",        "基金配置", "运营-01",
+                                              "x",     "a",   LONG_NAME "1", LONG_NAME "2", "admin",    "deploy"};
 
 static struct slice chain_word(int i) {
     return slice_str(chain_words[i]);
@@ -92,8 +92,11 @@ static void chain_record(struct chain_made *m, struct buf *b) {
 }
 
 static void chain_dead_letter(struct chain_made *m, struct buf *b) {
-    struct dead_letter d = {.raw_commit = RECORD_SALTED, .raw_size = 1, .reason = slice_str("not JSON"),
-                            .server = chain_short(m->server), .service = chain_short(m->server + 1),
+    struct dead_letter d = {.raw_commit = RECORD_SALTED,
+                            .raw_size = 1,
+                            .reason = slice_str("not JSON"),
+                            .server = chain_short(m->server),
+                            .service = chain_short(m->server + 1),
                             .source = {chain_short(m->source), m->seq}};
     memcpy(d.raw_hash, m->raw_hash, DIGEST_SIZE);
     memcpy(d.uid, m->uid, RECORD_UID_SIZE);
@@ -151,7 +154,9 @@ void chain_grow(struct chain *c, uint32_t n, bool records_only) {
         c->made = mem_realloc(c->made, c->cap * sizeof *c->made);
     }
     b = &c->blocks[c->block_count];
-    *b = (struct index_block){.height = c->block_count, .first = c->count, .entries = n,
+    *b = (struct index_block){.height = c->block_count,
+                              .first = c->count,
+                              .entries = n,
                               .time = 1700000000000 + (int64_t)c->block_count * 1000};
     b->hash = digest_tagged("block", slice_of(&b->height, sizeof b->height));
     for (i = 0; i < n; i++) {
