@@ -59,7 +59,9 @@ void index_mark_damaged(struct index *ix);
 /* Reads and checks every value: CORRUPT (and marked damaged) if one is bad. For fsck, in a child process. */
 enum err_code index_check(struct index *ix, struct err *e) ERR_CHECKED;
 
-/* -- views: a consistent snapshot, for one thread, short-lived -- */
+/* -- views: a consistent snapshot, for one thread, short-lived --
+ * The map can only grow while no view is open, and growing holds up new views: so a thread holds one view at a time,
+ * and never while it waits for a network. */
 struct index_view; /* opaque */
 
 enum err_code index_view_open(struct index *ix, struct index_view **out, struct err *e) ERR_CHECKED;

@@ -69,8 +69,9 @@ struct query_page {
     uint64_t tip_entries;           /* the answer covers entries below this number */
 };
 
-/* One page. ix may be NULL (all is scanned). A bad cursor, or one of another query, is MALFORMED.
- * A damaged index is marked and the page answered by scanning. */
+/* One page. `each` runs inside a view (ledger/index.h): it copies what it needs and never waits. ix may be NULL (all is
+ * scanned). A bad cursor, or one of another query, is MALFORMED. A damaged index is marked and the page answered by
+ * scanning. */
 enum err_code query_run(struct index *ix, const struct index_source *src, const struct query *q, query_hit_fn *each,
                         void *ctx, struct query_page *page, struct err *e) ERR_CHECKED;
 

@@ -26,8 +26,8 @@ struct chain {
     struct index_block *blocks; /* [0] genesis */
     uint64_t block_count, block_cap;
     uint64_t seqs[CHAIN_WORDS];
-    uint64_t seed, calls; /* calls: entries read */
-    bool fail;            /* entry() says IO */
+    uint64_t seed;
+    bool fail; /* entry() says IO */
 };
 
 extern const char *const chain_words[CHAIN_WORDS]; /* Chinese, long and plain ones */

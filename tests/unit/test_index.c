@@ -520,6 +520,56 @@ static void test_out_of_memory_at_any_point_is_survived(void **state) {
     home_end(&h);
 }
 
+struct reader {
+    struct home *home;
+    uint64_t expect;
+    atomic_bool stop;
+    atomic_uint rounds, wrong;
+};
+
+static void *reader_main(void *ctx) {
+    struct reader *r = ctx;
+    struct query q = {.subject_name = slice_str("alice")};
+    uint64_t n;
+    while (!atomic_load(&r->stop)) {
+        if (query_count(r->home->ix, &r->home->src, &q, &n, NULL, NULL) != ERR_OK || n != r->expect)
+            atomic_fetch_add(&r->wrong, 1);
+        atomic_fetch_add(&r->rounds, 1);
+    }
+    return NULL;
+}
+
+static void test_readers_see_one_answer_while_it_grows_and_merges(void **state) {
+    struct home h;
+    struct reader r = {.home = &h};
+    struct index_progress p = {.behind = 1};
+    pthread_t threads[2];
+    MDB_envinfo info;
+    uint64_t n;
+    bool more;
+    int i;
+    (void)state;
+    home_make(&h, 12);
+    for (i = 0; i < 150; i++)
+        chain_grow(&h.chain, 40, false);
+    for (n = 0; n < h.chain.count; n++)
+        r.expect += h.chain.made[n].kind == ENTRY_RECORD && h.chain.made[n].subject == 0;
+    for (i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, reader_main, &r), 0);
+    while (p.behind) {
+        ok(index_step(h.ix, &h.src, 100, true, &p, &e));
+        ok(index_merge_step(h.ix, &more, &e));
+    }
+    atomic_store(&r.stop, true);
+    for (i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(r.wrong, 0);
+    assert_true(r.rounds > 0);
+    assert_int_equal(mdb_env_info(h.ix->store.env, &info), 0);
+    assert_true(info.me_mapsize > 1 << 20); /* it did grow */
+    home_end(&h);
+}
+
 static void test_posting_lists_round_trip_and_refuse_damage(void **state) {
     struct index_post_writer w = {0};
     struct index_post p;
@@ -550,6 +600,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_posting_lists_round_trip_and_refuse_damage),
         cmocka_unit_test(test_unindexed_tail_is_answered),
+        cmocka_unit_test(test_readers_see_one_answer_while_it_grows_and_merges),
         cmocka_unit_test(test_random_history_answers_as_the_oracle),
         cmocka_unit_test(test_idle_flushes_stay_few_segments),
         cmocka_unit_test(test_sigkill_at_any_instant_resumes),
