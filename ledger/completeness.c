@@ -30,7 +30,7 @@ static void completeness_fill(const struct completeness_state *st, struct comple
 }
 
 enum err_code completeness_list(struct index_view *v, completeness_fn *each, void *ctx, struct err *e) {
-    struct completeness_range holes[COMPLETENESS_RANGES + 1];
+    struct completeness_range holes[COMPLETENESS_RANGES];
     struct completeness_state st;
     struct completeness c;
     struct index_store *s = &v->ix->store;
@@ -48,7 +48,6 @@ enum err_code completeness_list(struct index_view *v, completeness_fn *each, voi
         memset(&st, 0, sizeof st);
         if ((code = index_store_verify(s, &k, &value, &bytes, e)) == ERR_OK &&
             (code = completeness_state_read(slice_of(k.mv_data, k.mv_size), bytes, &st, e)) == ERR_OK) {
-            ERR_ASSERT(st.count <= COMPLETENESS_RANGES + 1);
             completeness_fill(&st, holes, &c);
             go = each(ctx, &c);
         }

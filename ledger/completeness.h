@@ -15,15 +15,15 @@ struct completeness_range {
 
 struct completeness {
     uint8_t submitter[DIGEST_SIZE];
-    struct slice source;   /* borrowed for the call, or the arena's */
-    uint64_t contiguous;   /* 1..contiguous are all there (0: not even 1) */
-    uint64_t highest;      /* largest number seen */
+    struct slice source; /* borrowed for the call, or the arena's */
+    uint64_t contiguous; /* 1..contiguous are all there (0: not even 1) */
+    uint64_t highest;    /* largest number seen */
     uint64_t records, dead_letters;
-    uint64_t gap_declared; /* numbers that a gap notice owns up to */
-    uint64_t repeated;     /* numbers that came again */
-    int64_t last_time;     /* newest record time, ms */
-    uint64_t missing;      /* numbers below highest that neither came nor were declared */
-    uint64_t holes_dropped;/* holes past COMPLETENESS_RANGES: counted in `missing` but not listed */
+    uint64_t gap_declared;                  /* numbers that a gap notice owns up to */
+    uint64_t repeated;                      /* numbers that came again */
+    int64_t last_time;                      /* newest record time, ms */
+    uint64_t missing;                       /* numbers below highest that neither came nor were declared */
+    uint64_t holes_dropped;                 /* holes past COMPLETENESS_RANGES: counted in `missing` but not listed */
     const struct completeness_range *holes; /* ascending */
     uint32_t hole_count;
 };

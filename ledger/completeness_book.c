@@ -101,10 +101,12 @@ static bool state_has(const struct completeness_state *st, uint64_t seq) {
 }
 
 enum err_code completeness_state_read(struct slice key, struct slice v, struct completeness_state *out, struct err *e) {
-    uint64_t *const numbers[BOOK_NUMBERS - 1] = {&out->contiguous,   &out->highest,  &out->records,       &out->dead_letters,
-                                                 &out->gap_declared, &out->repeated, &out->holes_dropped, &out->missing_dropped};
+    uint64_t *const numbers[BOOK_NUMBERS - 1] = {&out->contiguous,    &out->highest,        &out->records,
+                                                 &out->dead_letters,  &out->gap_declared,   &out->repeated,
+                                                 &out->holes_dropped, &out->missing_dropped};
     size_t i;
-    if (key.len < DIGEST_SIZE || key.len > COMPLETENESS_KEY || v.len < BOOK_HEAD || (v.len - BOOK_HEAD) % 16)
+    if (key.len < DIGEST_SIZE || key.len > COMPLETENESS_KEY || v.len < BOOK_HEAD || (v.len - BOOK_HEAD) % 16 ||
+        (v.len - BOOK_HEAD) / 16 > COMPLETENESS_RANGES)
         return err_set(e, ERR_CORRUPT, "index: the state of a source is malformed");
     memcpy(out->key, key.ptr, key.len);
     out->key_len = key.len;
@@ -142,13 +144,13 @@ enum err_code completeness_book_write(const struct completeness_book *b, struct 
     struct buf v;
     size_t i;
     enum err_code code = ERR_OK;
-    buf_init(&v, BOOK_HEAD + 16 * (COMPLETENESS_RANGES + 1));
+    buf_init(&v, BOOK_HEAD + 16 * COMPLETENESS_RANGES);
     for (i = 0; i < b->count && code == ERR_OK; i++) {
         buf_clear(&v);
         state_write(&b->states[i], &v);
-        if ((code = buf_check(&v, e)) == ERR_OK)
-            code = index_store_put(s, txn, INDEX_DB_SOURCES, slice_of(b->states[i].key, b->states[i].key_len),
-                                   buf_slice(&v), 0, e);
+        code = v.failed ? err_set(e, ERR_NO_MEMORY, "index: state of a source")
+                        : index_store_put(s, txn, INDEX_DB_SOURCES, slice_of(b->states[i].key, b->states[i].key_len),
+                                          buf_slice(&v), 0, e);
     }
     buf_release(&v);
     return code;

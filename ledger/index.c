@@ -130,8 +130,11 @@ static enum err_code flush_kinds(struct index *ix, MDB_txn *txn, struct err *e) 
 
 static enum err_code flush_write(struct index *ix, MDB_txn *txn, struct index_state *state, struct err *e) {
     const struct index_build *b = &ix->build;
-    struct index_segment seg = {.id = state->next_segment, .first = b->first, .count = b->count,
-                                .time_min = b->time_min, .time_max = b->time_max};
+    struct index_segment seg = {.id = state->next_segment,
+                                .first = b->first,
+                                .count = b->count,
+                                .time_min = b->time_min,
+                                .time_max = b->time_max};
     enum err_code code;
     if (b->count) {
         if ((code = flush_terms(ix, txn, &seg, e)) != ERR_OK ||
@@ -153,7 +156,7 @@ static enum err_code flush_write(struct index *ix, MDB_txn *txn, struct index_st
 static enum err_code index_flush(struct index *ix, struct err *e) {
     struct index_state state;
     MDB_txn *txn;
-    enum err_code code;
+    enum err_code code, grown;
     int rc;
     if ((code = index_build_sort(&ix->build, e)) != ERR_OK)
         return code;
@@ -165,8 +168,8 @@ static enum err_code index_flush(struct index *ix, struct err *e) {
             mdb_txn_abort(txn);
         else if ((rc = mdb_txn_commit(txn))) /* the commit point; it syncs */
             code = index_store_error(&ix->store, rc, "index: commit", e);
-        if (code == ERR_FULL && index_store_grow(&ix->store, e) != ERR_OK)
-            return e ? e->code : ERR_IO;
+        if (code == ERR_FULL && (grown = index_store_grow(&ix->store, e)) != ERR_OK)
+            return grown;
     } while (code == ERR_FULL);
     if (code == ERR_OK) {
         ix->state = state;
@@ -327,8 +330,8 @@ enum err_code index_view_time(struct index_view *v, uint64_t number, int64_t *ou
     return index_column_time(&v->ix->store, v->txn, &v->times, number, out, e);
 }
 
-enum err_code index_governance(struct index_view *v, uint32_t kinds, uint64_t from, index_governance_fn *each, void *ctx,
-                               struct err *e) {
+enum err_code index_governance(struct index_view *v, uint32_t kinds, uint64_t from, index_governance_fn *each,
+                               void *ctx, struct err *e) {
     struct index_store *s = &v->ix->store;
     uint8_t key[8];
     MDB_val k = {sizeof key, key}, value;
@@ -355,8 +358,8 @@ enum err_code index_governance(struct index_view *v, uint32_t kinds, uint64_t fr
     return code != ERR_OK || rc == 0 || rc == MDB_NOTFOUND ? code : index_store_error(s, rc, "index: kinds", e);
 }
 
-enum err_code index_tree_hashes(struct index_view *v, unsigned level, uint64_t first, uint32_t count, struct digest *out,
-                                struct err *e) {
+enum err_code index_tree_hashes(struct index_view *v, unsigned level, uint64_t first, uint32_t count,
+                                struct digest *out, struct err *e) {
     uint64_t have = v->state.entries;
     if (level >= INDEX_COLUMN_LEVELS || !v->txn)
         return err_set(e, ERR_NOT_FOUND, "index: no such level of the tree");

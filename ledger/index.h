@@ -47,8 +47,8 @@ struct index_progress {
 };
 
 /* Reads at most about entries_max entries (whole blocks) of new final blocks; writes and syncs the open segment when it
- * is full, or, with `flush`, when the tip is reached. Call in a loop while behind > 0, then with flush every few 100 ms.
- * After a fatal error other than CORRUPT: close and reopen. Nothing is lost by kill -9 at any instant. */
+ * is full, or, with `flush`, when the tip is reached. Call in a loop while behind > 0, then with flush every few 100
+ * ms. After a fatal error other than CORRUPT: close and reopen. Nothing is lost by kill -9 at any instant. */
 enum err_code index_step(struct index *ix, const struct index_source *src, uint32_t entries_max, bool flush,
                          struct index_progress *out, struct err *e) ERR_CHECKED;
 /* Merges one run of small neighbours, if there is one; *more: call again. */
@@ -59,24 +59,26 @@ void index_mark_damaged(struct index *ix);
 /* Reads and checks every value: CORRUPT (and marked damaged) if one is bad. For fsck, in a child process. */
 enum err_code index_check(struct index *ix, struct err *e) ERR_CHECKED;
 
-/* -- views: a consistent snapshot, for one thread, short-lived -- */
+/* -- views: a consistent snapshot, for one thread, short-lived --
+ * The map can only grow while no view is open, and growing holds up new views: so a thread holds one view at a time,
+ * and never while it waits for a network. */
 struct index_view; /* opaque */
 
 enum err_code index_view_open(struct index *ix, struct index_view **out, struct err *e) ERR_CHECKED;
-void index_view_close(struct index_view *v); /* NULL is fine */
+void index_view_close(struct index_view *v);             /* NULL is fine */
 uint64_t index_view_entries(const struct index_view *v); /* entries indexed: 0 .. n-1 */
 uint64_t index_view_height(const struct index_view *v);
 uint32_t index_view_segments(const struct index_view *v);
 
-/* Numbers of all entries that are not records, in log order, whose kind's bit (1 << kind) is in `kinds`, from `from` on.
- * `each` returns false to stop. The unindexed tail is not covered: scan on from index_view_entries. */
+/* Numbers of all entries that are not records, in log order, whose kind's bit (1 << kind) is in `kinds`, from `from`
+ * on. `each` returns false to stop. The unindexed tail is not covered: scan on from index_view_entries. */
 typedef bool index_governance_fn(void *ctx, uint64_t number, enum entry_kind kind);
-enum err_code index_governance(struct index_view *v, uint32_t kinds, uint64_t from, index_governance_fn *each, void *ctx,
-                               struct err *e) ERR_CHECKED;
+enum err_code index_governance(struct index_view *v, uint32_t kinds, uint64_t from, index_governance_fn *each,
+                               void *ctx, struct err *e) ERR_CHECKED;
 
 /* Hashes of the tree: hash `n` of tile level `level` (0: leaf hashes; level L: root of 256^L leaves), all complete.
  * NOT_FOUND past what is indexed. */
-enum err_code index_tree_hashes(struct index_view *v, unsigned level, uint64_t first, uint32_t count, struct digest *out,
-                                struct err *e) ERR_CHECKED;
+enum err_code index_tree_hashes(struct index_view *v, unsigned level, uint64_t first, uint32_t count,
+                                struct digest *out, struct err *e) ERR_CHECKED;
 
 #endif

@@ -1,5 +1,5 @@
-/* ledger/index_inner.h -- the insides of struct index and struct index_view. Internal to ledger/index*.c, ledger/query*.c
- * and ledger/completeness.c. */
+/* ledger/index_inner.h -- the insides of struct index and struct index_view. Internal to ledger/index*.c,
+ * ledger/query*.c and ledger/completeness.c. */
 #ifndef LEDGER_INDEX_INNER_H
 #define LEDGER_INDEX_INNER_H
 

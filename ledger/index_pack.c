@@ -13,8 +13,10 @@ void index_pack_begin(struct index_pack_writer *w, struct index_store *s, MDB_tx
 
 enum err_code index_pack_end(struct index_pack_writer *w, struct err *e) {
     enum err_code code;
-    if ((code = buf_check(&w->value, e)) != ERR_OK || w->value.len == 0)
-        return code;
+    if (w->value.failed) /* PACK_MAX is out of reach: a list has at most 5 bytes for each entry */
+        return err_set(e, ERR_NO_MEMORY, "index: packing terms");
+    if (w->value.len == 0)
+        return ERR_OK;
     code = index_store_put(w->store, w->txn, INDEX_DB_TERMS, slice_of(w->key, w->key_len), buf_slice(&w->value),
                            MDB_APPEND, e);
     w->bytes += w->key_len + w->value.len + INDEX_STORE_CHECK;
@@ -53,7 +55,7 @@ enum err_code index_pack_add(struct index_pack_writer *w, struct slice term, uin
     memcpy(w->last, term.ptr, term.len);
     w->last_len = term.len;
     w->terms++;
-    return buf_check(&w->value, e);
+    return w->value.failed ? err_set(e, ERR_NO_MEMORY, "index: packing terms") : ERR_OK;
 }
 
 /* Next term of a value; *term holds the one before. */

@@ -126,7 +126,8 @@ static bool segment_choose(const struct index_options *o, const struct index_seg
                 ;
             if (j - i < o->fan)
                 continue;
-            for (sum = 0, *n = 0; *n < SEGMENT_RUN && i + *n < j && sum + list[i + *n].count <= o->segment_entries; ++*n)
+            for (sum = 0, *n = 0; *n < SEGMENT_RUN && i + *n < j && sum + list[i + *n].count <= o->segment_entries;
+                 ++*n)
                 sum += list[i + *n].count;
             *at = i;
             return *n >= 2;

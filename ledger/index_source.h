@@ -34,7 +34,8 @@ struct index_source {
     enum err_code (*tip)(void *ctx, struct index_tip *out, struct err *e);
     /* NOT_FOUND above the tip. */
     enum err_code (*block)(void *ctx, uint64_t height, struct index_block *out, struct err *e);
-    /* NOT_FOUND past the last entry. Mostly called for neighbours, in either direction: keep the last batch inflated. */
+    /* NOT_FOUND past the last entry. Mostly called for neighbours, in either direction: keep the last batch inflated.
+     */
     enum err_code (*entry)(void *ctx, uint64_t number, struct index_entry *out, struct err *e);
 };
 

@@ -9,8 +9,8 @@
 
 enum { STORE_STATE_SIZE = 4 + DIGEST_SIZE + 8 + 8 + DIGEST_SIZE + 8, STORE_PATH = 4096, STORE_MAP = 64 << 20 };
 
-static const char *const store_names[INDEX_DB_COUNT] = {"state", "segments", "terms",  "times",
-                                                        "hashes", "kinds",   "sources"};
+static const char *const store_names[INDEX_DB_COUNT] = {"state",  "segments", "terms",  "times",
+                                                        "hashes", "kinds",    "sources"};
 
 enum err_code index_store_error(struct index_store *s, int rc, const char *what, struct err *e) {
     if (rc == MDB_MAP_FULL)

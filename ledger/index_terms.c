@@ -1,6 +1,10 @@
 /* ledger/index_terms.c -- see index_terms.h. */
 #include "ledger/index_terms.h"
 
+/* Room for the lists of any record: 16 KiB of packed pairs become at most 175 KiB of slices. Taken once, so that a
+ * failure to decode later is the entry's fault and never the heap's. */
+enum { TERMS_ROOM = 256 << 10 };
+
 static void term_parts(struct index_term *t, enum index_field field, struct slice a, struct slice b, struct slice c) {
     struct digest_state s;
     struct digest d;
@@ -57,14 +61,17 @@ void index_term_kind(struct index_term *t, enum entry_kind kind) {
 
 enum err_code index_doc_read(const struct index_entry *entry, struct arena *a, struct index_doc *out, struct err *e) {
     struct entry split;
-    enum err_code rc = entry_read(entry->bytes, &split, e);
+    enum err_code rc;
+    if (!a->chunks && !arena_alloc(a, 1, TERMS_ROOM))
+        return err_set(e, ERR_NO_MEMORY, "index: decoding an entry");
     arena_clear(a);
+    rc = entry_read(entry->bytes, &split, e);
     out->entry = entry;
     out->kind = ENTRY_NONE;
     out->time = entry->block_time;
     out->is_record = out->is_dead_letter = out->is_gap = false;
     if (rc != ERR_OK)
-        return rc == ERR_NO_MEMORY ? rc : ERR_OK;
+        return ERR_OK;
     out->kind = split.kind;
     if (split.kind == ENTRY_RECORD) {
         rc = record_read(split.body, a, &out->u.record, e);
@@ -80,7 +87,7 @@ enum err_code index_doc_read(const struct index_entry *entry, struct arena *a, s
         if (out->is_gap)
             out->time = out->u.gap.time;
     }
-    return rc == ERR_NO_MEMORY ? rc : ERR_OK;
+    return ERR_OK;
 }
 
 bool index_doc_source(const struct index_doc *d, struct record_source *out) {

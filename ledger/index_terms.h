@@ -60,7 +60,8 @@ struct index_doc {
     } u;
 };
 
-/* `a` is cleared first. A final entry that does not decode is only of its kind: never an error but NO_MEMORY. */
+/* `a` belongs to this function between calls (of at least 1 MiB) and is cleared first. A final entry that does not
+ * decode is only of its kind: no error but NO_MEMORY. */
 enum err_code index_doc_read(const struct index_entry *entry, struct arena *a, struct index_doc *out,
                              struct err *e) ERR_CHECKED;
 /* Source id and sequence of the document; false if it has none (a gap has no sequence: 0). */
