@@ -179,6 +179,10 @@ const char *bundle_what_text(enum bundle_what w);   /* "final", for machines */
 struct digest bundle_raw_hash(const uint8_t salt[DIGEST_SIZE], struct slice raw);
 struct digest bundle_anchor_commitment(const uint8_t nonce[DIGEST_SIZE], struct slice text);
 
+/* What a verifier by hand needs to know of a channel, as lines of text (docs/FORMATS.md 10): network, channel, origin,
+ * q and k, then every key in the form of a note's verifier key. */
+void bundle_policy_write(const struct bundle_network *net, const struct bundle_channel *ch, struct buf *out);
+
 extern const struct schema bundle_schema;
 
 #endif
