@@ -168,7 +168,8 @@ enum err_code bundle_read(struct slice bytes, struct arena *a, struct bundle *ou
 /* Canonical bytes, read back to see that the limits hold (MALFORMED, TOO_LARGE when they do not). */
 enum err_code bundle_write(const struct bundle *b, struct buf *out, struct err *e) ERR_CHECKED;
 /* Checks everything that the bundle carries. The report is filled whatever the outcome. ERR_OK if it holds, PROOF if
- * not (e: the first claim that fails or lacks), NO_MEMORY. sign_start must have run. */
+ * not (e: the first claim that fails or lacks), NO_MEMORY. When memory runs short later on, a claim may be reported as
+ * lacking or failing, never as proven. sign_start must have run. */
 enum err_code bundle_verify(const struct bundle *b, const struct bundle_network *net, struct bundle_report *report,
                             struct err *e) ERR_CHECKED;
 
