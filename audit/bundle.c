@@ -3,6 +3,7 @@
 
 #include "wire/header.h"
 #include "wire/limits.h"
+#include "wire/note.h"
 
 #define AT(type, member) .offset = offsetof(struct type, member)
 #define OPTIONAL         .flags = SCHEMA_OPTIONAL
@@ -136,6 +137,27 @@ struct digest bundle_anchor_commitment(const uint8_t nonce[DIGEST_SIZE], struct 
     digest_update(&s, text);
     digest_final(&s, &d);
     return d;
+}
+
+static void bundle_policy_key(const char *role, struct slice name, const struct sign_public *pub, struct buf *out) {
+    struct note_key k;
+    if (note_key_make(name, NOTE_ED25519, pub, &k, NULL) != ERR_OK)
+        return; /* a name that no note can carry signs none */
+    buf_printf(out, "%s ", role);
+    note_vkey_write(&k, out);
+    buf_u8(out, '\n');
+}
+
+void bundle_policy_write(const struct bundle_network *net, const struct bundle_channel *ch, struct buf *out) {
+    char network[DIGEST_HEX], id[DIGEST_HEX];
+    size_t i;
+    buf_printf(out, "%s %s %.*s %u %u\n", digest_hex(&net->id, network), digest_hex(&ch->id, id), SLICE_ARG(ch->origin),
+               ch->quorum, ch->regulators_min);
+    for (i = 0; i < ch->validator_count; i++)
+        bundle_policy_key(ch->validators[i].regulator ? "regulator" : "member", ch->validators[i].name,
+                          &ch->validators[i].consensus, out);
+    for (i = 0; i < net->submitter_count; i++)
+        bundle_policy_key("submitter", net->submitters[i].node, &net->submitters[i].key, out);
 }
 
 const char *bundle_state_text(enum bundle_state s) {

@@ -168,7 +168,8 @@ enum err_code bundle_read(struct slice bytes, struct arena *a, struct bundle *ou
 /* Canonical bytes, read back to see that the limits hold (MALFORMED, TOO_LARGE when they do not). */
 enum err_code bundle_write(const struct bundle *b, struct buf *out, struct err *e) ERR_CHECKED;
 /* Checks everything that the bundle carries. The report is filled whatever the outcome. ERR_OK if it holds, PROOF if
- * not (e: the first claim that fails or lacks), NO_MEMORY. sign_start must have run. */
+ * not (e: the first claim that fails or lacks), NO_MEMORY. When memory runs short later on, a claim may be reported as
+ * lacking or failing, never as proven. sign_start must have run. */
 enum err_code bundle_verify(const struct bundle *b, const struct bundle_network *net, struct bundle_report *report,
                             struct err *e) ERR_CHECKED;
 
@@ -178,6 +179,10 @@ const char *bundle_what_text(enum bundle_what w);   /* "final", for machines */
 /* The commitments, for those who make them: raw_hash of a record, and an anchor's. salt NULL: plain SHA-256. */
 struct digest bundle_raw_hash(const uint8_t salt[DIGEST_SIZE], struct slice raw);
 struct digest bundle_anchor_commitment(const uint8_t nonce[DIGEST_SIZE], struct slice text);
+
+/* What a verifier by hand needs to know of a channel, as lines of text (docs/FORMATS.md 10): network, channel, origin,
+ * q and k, then every key in the form of a note's verifier key. */
+void bundle_policy_write(const struct bundle_network *net, const struct bundle_channel *ch, struct buf *out);
 
 extern const struct schema bundle_schema;
 

@@ -389,8 +389,9 @@ void bundle_check_range(struct bundle_check *c) {
             leaves[i] = tree_leaf(entries[i]);
     }
     claim = bundle_check_add(c, BUNDLE_COMPLETE,
-                             "Of entry %" PRIu64 " and those behind it, these %u are all, in order; %u are records.",
-                             r->first, r->entries.count, records);
+                             "Entries %" PRIu64 " to %" PRIu64
+                             " of the channel are exactly the %u in this bundle; records among them: %u.",
+                             r->first, r->first + (r->entries.count - 1), r->entries.count, records);
     if (!leaves)
         bundle_check_say(claim, BUNDLE_NOT_PROVEN, "out of memory");
     else if (!bundle_check_path(r->left, TREE_PATH_MAX, &left) || !bundle_check_path(r->right, TREE_PATH_MAX, &right))

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <time.h>
 
+enum { BUNDLE_SCRATCH = 1 << 20 }; /* bytes; what the lists of one entry need at most, and more */
+
 /* Ends the text at a whole character and blanks what could command a terminal or turn the line round. */
 static void bundle_check_tidy(char *text) {
     uint8_t *p = (uint8_t *)text;
@@ -281,6 +283,9 @@ enum err_code bundle_verify(const struct bundle *b, const struct bundle_network 
         .bundle = b, .net = net, .report = report, .final = BUNDLE_NOT_PROVEN, .included = BUNDLE_NOT_PROVEN};
     *report = (struct bundle_report){0};
     arena_init(&c.arena, BUNDLE_MAX);
+    if (!arena_alloc(&c.arena, 1, BUNDLE_SCRATCH))
+        return err_set(e, ERR_NO_MEMORY, "no memory to check a bundle");
+    arena_clear(&c.arena); /* keeps it: reading the entry can't run short any more */
     bundle_check_network(&c);
     bundle_check_checkpoint(&c);
     bundle_check_entry(&c);

@@ -280,6 +280,59 @@ static void test_malformed_files_are_refused(void **state) {
     arena_release(&a);
 }
 
+static uint32_t next_random(uint32_t *seed) {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 17;
+    *seed ^= *seed << 5;
+    return *seed;
+}
+
+/* Several edits at once: overwritten, cut out, repeated. What is still readable must not hold. */
+static void test_random_edits_never_hold(void **state) {
+    uint32_t seed = 20261122;
+    struct buf good, bad;
+    struct arena a;
+    unsigned round, readable = 0;
+    (void)state;
+    buf_init(&good, BUNDLE_MAX), buf_init(&bad, BUNDLE_MAX);
+    arena_init(&a, BUNDLE_MAX);
+    assert_int_equal(bundle_write(&make.bundle, &good, NULL), ERR_OK);
+    for (round = 0; round < 3000; round++) {
+        unsigned edits = 1 + next_random(&seed) % 3;
+        struct bundle back;
+        buf_clear(&bad);
+        buf_append(&bad, buf_slice(&good));
+        while (edits-- > 0) {
+            size_t at = next_random(&seed) % bad.len, len = 1 + next_random(&seed) % 40, i;
+            len = len < bad.len - at ? len : bad.len - at;
+            switch (next_random(&seed) % 3) {
+            case 0:
+                for (i = 0; i < len; i++)
+                    bad.ptr[at + i] = (uint8_t)next_random(&seed);
+                break;
+            case 1:
+                memmove(bad.ptr + at, bad.ptr + at + len, bad.len - at - len);
+                bad.len -= len;
+                break;
+            default:
+                memmove(bad.ptr + at, bad.ptr + next_random(&seed) % (bad.len - len + 1), len);
+                break;
+            }
+        }
+        if (slice_eq(buf_slice(&bad), buf_slice(&good)) || bundle_read(buf_slice(&bad), &a, &back, NULL) != ERR_OK) {
+            arena_clear(&a);
+            continue;
+        }
+        readable++;
+        if (bundle_verify(&back, &make.net, &report, NULL) == ERR_OK)
+            fail_msg("round %u holds", round);
+        arena_clear(&a);
+    }
+    assert_true(readable > 100);
+    arena_release(&a);
+    buf_release(&good), buf_release(&bad);
+}
+
 static void test_no_memory_never_proves_more(void **state) {
     unsigned long n;
     (void)state;
@@ -305,6 +358,7 @@ int main(void) {
         cmocka_unit_test(test_forked_history_fails),
         cmocka_unit_test(test_words_of_others_are_made_safe),
         cmocka_unit_test(test_malformed_files_are_refused),
+        cmocka_unit_test(test_random_edits_never_hold),
         cmocka_unit_test(test_no_memory_never_proves_more),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
