@@ -143,25 +143,30 @@ static enum err_code classify_ties(const struct classify_entry *a, const struct 
     return match_overlap(a->match, b->match, budget, tie, e);
 }
 
+/* Told at the one that was written later. */
+static void classify_tell_tie(struct classify_work *w, const struct classify_entry *a, const struct classify_entry *b) {
+    const struct classify_entry *first = a->index < b->index ? a : b, *second = first == a ? b : a;
+    char at[64];
+    snprintf(at, sizeof at, "body.map[%u].pattern", second->index);
+    CLASSIFY_TELL(w, ERR_CONFLICT, at,
+                  "ties with map[%u]: '%.*s' and '%.*s' are of equal weight and can mean the same operation",
+                  first->index, SLICE_ARG(first->rule->pattern), SLICE_ARG(second->rule->pattern));
+}
+
 static void classify_find_ties(struct classify_work *w) {
     const struct classify_entry *x = w->c->entries;
     uint64_t budget = CLASSIFY_BUDGET;
     uint32_t i, j;
-    char at[64];
     for (i = 0; i < w->c->entry_count; i++)
         for (j = i + 1; j < w->c->entry_count && classify_same_scope(&x[i], &x[j]); j++) {
             struct err inner;
             bool tie;
-            snprintf(at, sizeof at, "body.map[%u].pattern", x[j].index);
             if (classify_ties(&x[i], &x[j], &budget, &tie, &inner) != ERR_OK) {
-                CLASSIFY_TELL(w, inner.code, at, "%s", inner.text);
+                CLASSIFY_TELL(w, inner.code, "body.map", "%s", inner.text);
                 return;
             }
             if (tie)
-                CLASSIFY_TELL(
-                    w, ERR_CONFLICT, at,
-                    "ties with map[%u]: '%.*s' and '%.*s' are of equal weight and can mean the same operation",
-                    x[i].index, SLICE_ARG(x[i].rule->pattern), SLICE_ARG(x[j].rule->pattern));
+                classify_tell_tie(w, &x[i], &x[j]);
         }
 }
 
