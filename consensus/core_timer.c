@@ -86,6 +86,18 @@ static void core_timer_again(struct core *c, const struct core_slot *s, enum cer
         core_send(c, CORE_TO_ALL, c->mut.no_vote_persistence ? 0 : s->own_seq[type], core_vote_bytes(c, &s->own[type]));
 }
 
+/* f+1 NULLIFY votes made me give the view up; those who have not all of them would stay in it for ever. */
+static void core_timer_relay(struct core *c, const struct core_slot *s) {
+    const struct core_vote *v = core_slot_votes(c, s, CERT_NULLIFY);
+    uint32_t i;
+    for (i = 0; i < c->set.n && core_timer_nullifies(c) > c->set.quorum.f; i++) {
+        struct cert_vote vote = {.type = CERT_NULLIFY, .epoch = c->set.epoch, .view = s->view, .signer = i};
+        vote.sig = v[i].sig;
+        if (v[i].have && (int)i != c->self)
+            core_send(c, CORE_TO_ALL, 0, core_vote_bytes(c, &vote));
+    }
+}
+
 /* PROTOCOL 8.1: stored votes, byte for byte as they were, and what lets others follow me. */
 void core_timer_retry(struct core *c) {
     struct core_slot *s = core_slot(c, c->view), *entry = core_slot(c, c->view - 1);
@@ -105,6 +117,8 @@ void core_timer_retry(struct core *c) {
         core_timer_again(c, s, CERT_NOTARIZE);
     if (s)
         core_timer_again(c, s, CERT_NULLIFY);
+    if (s)
+        core_timer_relay(c, s);
     for (type = CERT_NOTARIZE; entry && type <= CERT_NULLIFY; type++)
         if (entry->has_cert[type])
             core_send_cert(c, CORE_TO_ALL, &entry->cert[type]);

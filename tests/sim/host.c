@@ -9,6 +9,10 @@
 /* Host messages: a byte above the core's types. */
 enum { HOST_FETCH = 0x40, HOST_BODY, HOST_SYNC, HOST_SYNCED, HOST_ENTRIES };
 
+static int host_name(const struct world_node *node) {
+    return (int)node->member + (node->twin ? 16 : 0);
+}
+
 static void host_apply(struct world *w, struct world_node *node, const struct world_op *op) {
     struct world_disk *d = node->disk;
     size_t i, kept = 0;
@@ -66,7 +70,7 @@ static void host_sync_begin(struct world *w, struct world_node *node) {
     node->sync_running = true;
     node->syncing = node->op_count;
     world_push(w, (struct world_event){.at = w->now + 1 + world_rand(w, 12), .what = WORLD_SYNC,
-                                       .node = node->member + (node->twin ? 16 : 0), .life = node->life,
+                                       .node = host_name(node), .life = node->life,
                                        .arg = node->seq});
 }
 
@@ -205,7 +209,7 @@ static void host_requests(struct world *w, struct world_node *node, const struct
             ok = false;
         }
         world_push(w, (struct world_event){.at = w->now + world_rand(w, 4), .what = WORLD_VALIDATED,
-                                           .node = node->member + (node->twin ? 16 : 0), .life = node->life,
+                                           .node = host_name(node), .life = node->life,
                                            .block = b, .arg = ok});
     }
     for (i = 0; i < up->fetch_count; i++) {
@@ -214,8 +218,7 @@ static void host_requests(struct world *w, struct world_node *node, const struct
         if (b < 0)
             continue;
         if (node->has[b])
-            world_push(w, (struct world_event){.at = w->now + 1, .what = WORLD_PAYLOAD, .node = node->member +
-                                               (node->twin ? 16 : 0), .life = node->life, .block = b});
+            world_push(w, (struct world_event){.at = w->now + 1, .what = WORLD_PAYLOAD, .node = host_name(node), .life = node->life, .block = b});
         memcpy(msg + 1, &b, 4);
         host_broadcast(w, node, CORE_TO_ALL, slice_of(msg, 5));
     }
@@ -272,7 +275,7 @@ void host_step(struct world *w, struct world_node *node, struct core_event *ev) 
     if (up->deadline_ms != UINT64_MAX && up->deadline_ms != node->deadline) {
         node->deadline = up->deadline_ms;
         world_push(w, (struct world_event){.at = up->deadline_ms, .what = WORLD_TICK,
-                                           .node = node->member + (node->twin ? 16 : 0), .life = node->life});
+                                           .node = host_name(node), .life = node->life});
     }
     build = up->build;
     i = up->finalized_count;

@@ -182,6 +182,7 @@ struct world *world_new(const struct world_plan *plan) {
     w->set.channel = digest_of(slice_of(&plan->seed, 8));
     snprintf(w->set.origin, sizeof w->set.origin, "assay/sim/channel");
     for (i = 0; i < plan->n; i++) {
+        w->liars += plan->role[i] != WORLD_HONEST;
         snprintf(w->set.member[i].name, sizeof w->set.member[i].name, "n%u", i);
         w->set.member[i].org = w->set.member[i].group = i;
         w->set.member[i].regulator = plan->regulators >> i & 1u;
@@ -204,13 +205,13 @@ struct world *world_new(const struct world_plan *plan) {
 
 static void world_one(struct world *w, struct world_event *ev) {
     int at = world_index(w, ev->node), i;
-    struct world_node *node = at >= 0 ? w->nodes[at] : NULL;
+    struct world_node *node = w->nodes[at >= 0 ? at : 0];
     switch (ev->what) {
     case WORLD_CUT:
         world_cuts(w);
         return;
     case WORLD_CRASH:
-        if (w->now < w->plan.calm_ms && node)
+        if (w->now < w->plan.calm_ms && at >= 0)
             host_crash(w, node);
         return;
     case WORLD_RESTART:

@@ -106,6 +106,7 @@ struct world {
     struct core_update update;
     char broken[400];
     uint64_t injected;
+    uint32_t liars;
 };
 
 uint64_t world_rand(struct world *w, uint64_t below);
