@@ -80,7 +80,7 @@ struct evidence_judgement {
     char words[256];                /* what was found, without content */
 };
 /* The asker's verdict. plain is cleared first. BUSY: no answer yet and the deadline not passed, or an answer whose
- * ciphertext is still awaited (not delivered, deadline not passed). */
+ * ciphertext is still awaited. MISMATCH: the answer is of another request. */
 enum err_code evidence_judge(const struct evidence_judge *in, struct buf *plain, struct evidence_judgement *out,
                              struct err *e) ERR_CHECKED;
 /* Appends the VERDICT entry of a judgement. */
