@@ -75,9 +75,6 @@ void http_fail(struct http_response *r, unsigned status, enum err_code code, con
 /* ... with the status that belongs to the code: 400, 401.. 404, 409, 413, 422, 429, 500, 503. */
 void http_fail_err(struct http_response *r, const struct err *e, const char *what_to_do);
 unsigned http_status_of(enum err_code code);
-/* Appends a JSON string, quotes included. Invalid UTF-8 becomes U+FFFD. */
-void http_json_string(struct buf *out, struct slice text);
-
 struct http_route {
     const char *method;  /* "GET" (answers HEAD too), "POST", ... */
     const char *pattern; /* "/v1/channels/<ch>/records"; a last "<*>" matches all that is left, slashes included */
