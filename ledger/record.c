@@ -9,8 +9,9 @@ const char *const record_protection_names[] = {NULL, "removed", "masked", "pseud
 const char *const record_commitment_names[] = {NULL, "salted", "plain", NULL};
 
 #define AT(type, member) .offset = offsetof(struct type, member)
-#define OPTIONAL .flags = SCHEMA_OPTIONAL
-#define EXT(type_) {.key = "ext", .type = SCHEMA_DICT, OPTIONAL, AT(type_, ext), .max = 32, .key_max = 48, .item_max = RECORD_VALUE}
+#define OPTIONAL         .flags = SCHEMA_OPTIONAL
+#define EXT(type_)                                                                                                     \
+    { .key = "ext", .type = SCHEMA_DICT, OPTIONAL, AT(type_, ext), .max = 32, .key_max = 48, .item_max = RECORD_VALUE }
 
 static const struct schema_field source_fields[] = {
     {.key = "id", .type = SCHEMA_STR, AT(record_source, id), .min = 1, .max = 64},
@@ -78,30 +79,53 @@ static const struct schema_field links_fields[] = {
 };
 static const struct schema links_schema = SCHEMA_OF("links", struct record_links, links_fields);
 
-static const struct schema_field record_fields[] = {
-    {.key = "actor", .type = SCHEMA_MAP, AT(record, actor), .sub = &actor_schema},
-    {.key = "bidx", .type = SCHEMA_LIST, OPTIONAL, AT(record, bidx), .max = 64, .sub = &token_schema},
-    {.key = "custom", .type = SCHEMA_DICT, OPTIONAL, AT(record, custom), .max = 32, .key_max = 48, .item_max = RECORD_VALUE},
-    {.key = "links", .type = SCHEMA_MAP, OPTIONAL, AT(record, links), .sub = &links_schema},
-    {.key = "log_kind", .type = SCHEMA_STR, OPTIONAL, AT(record, log_kind), .max = 64},
-    {.key = "log_type", .type = SCHEMA_ENUM, AT(record, log_type), .names = record_log_type_names},
-    {.key = "objects", .type = SCHEMA_LIST, AT(record, objects), .min = 1, .max = RECORD_OBJECTS, .sub = &record_object_schema},
-    {.key = "objects_more", .type = SCHEMA_MAP, OPTIONAL, AT(record, objects_more), .sub = &more_schema},
-    {.key = "op", .type = SCHEMA_MAP, AT(record, op), .sub = &op_schema},
-    {.key = "org_unit", .type = SCHEMA_STR, OPTIONAL, AT(record, org_unit), .max = 64},
-    {.key = "prot", .type = SCHEMA_LIST, OPTIONAL, AT(record, prot), .max = 64, .sub = &prot_schema},
-    {.key = "raw_commit", .type = SCHEMA_ENUM, AT(record, raw_commit), .names = record_commitment_names},
-    {.key = "raw_hash", .type = SCHEMA_FIXED, AT(record, raw_hash), .max = DIGEST_SIZE},
-    {.key = "raw_size", .type = SCHEMA_U64, OPTIONAL, AT(record, raw_size)},
-    {.key = "server", .type = SCHEMA_STR, OPTIONAL, AT(record, server), .max = 64},
-    {.key = "service", .type = SCHEMA_STR, OPTIONAL, AT(record, service), .max = 64},
-    {.key = "source", .type = SCHEMA_MAP, AT(record, source), .sub = &source_schema},
-    {.key = "std", .type = SCHEMA_LIST, OPTIONAL, AT(record, std), .max = 8, .sub = &std_schema},
-    {.key = "time", .type = SCHEMA_I64, AT(record, time)},
-    {.key = "time_end", .type = SCHEMA_I64, OPTIONAL, AT(record, time_end)},
-    {.key = "uid", .type = SCHEMA_FIXED, AT(record, uid), .max = RECORD_UID_SIZE},
-};
+/* A draft lacks what the door fills in: door_fills is SCHEMA_OPTIONAL there, 0 in what is committed. */
+#define RECORD_FIELDS(door_fills)                                                                                      \
+    {.key = "actor", .type = SCHEMA_MAP, AT(record, actor), .sub = &actor_schema},                                     \
+        {.key = "bidx", .type = SCHEMA_LIST, OPTIONAL, AT(record, bidx), .max = 64, .sub = &token_schema},             \
+        {.key = "custom",                                                                                              \
+         .type = SCHEMA_DICT,                                                                                          \
+         OPTIONAL,                                                                                                     \
+         AT(record, custom),                                                                                           \
+         .max = 32,                                                                                                    \
+         .key_max = 48,                                                                                                \
+         .item_max = RECORD_VALUE},                                                                                    \
+        {.key = "links", .type = SCHEMA_MAP, OPTIONAL, AT(record, links), .sub = &links_schema},                       \
+        {.key = "log_kind", .type = SCHEMA_STR, OPTIONAL, AT(record, log_kind), .max = 64},                            \
+        {.key = "log_type",                                                                                            \
+         .type = SCHEMA_ENUM,                                                                                          \
+         .flags = door_fills,                                                                                          \
+         AT(record, log_type),                                                                                         \
+         .names = record_log_type_names},                                                                              \
+        {.key = "objects",                                                                                             \
+         .type = SCHEMA_LIST,                                                                                          \
+         AT(record, objects),                                                                                          \
+         .min = 1,                                                                                                     \
+         .max = RECORD_OBJECTS,                                                                                        \
+         .sub = &record_object_schema},                                                                                \
+        {.key = "objects_more", .type = SCHEMA_MAP, OPTIONAL, AT(record, objects_more), .sub = &more_schema},          \
+        {.key = "op", .type = SCHEMA_MAP, AT(record, op), .sub = &op_schema},                                          \
+        {.key = "org_unit", .type = SCHEMA_STR, OPTIONAL, AT(record, org_unit), .max = 64},                            \
+        {.key = "prot", .type = SCHEMA_LIST, OPTIONAL, AT(record, prot), .max = 64, .sub = &prot_schema},              \
+        {.key = "raw_commit",                                                                                          \
+         .type = SCHEMA_ENUM,                                                                                          \
+         .flags = door_fills,                                                                                          \
+         AT(record, raw_commit),                                                                                       \
+         .names = record_commitment_names},                                                                            \
+        {.key = "raw_hash", .type = SCHEMA_FIXED, .flags = door_fills, AT(record, raw_hash), .max = DIGEST_SIZE},      \
+        {.key = "raw_size", .type = SCHEMA_U64, OPTIONAL, AT(record, raw_size)},                                       \
+        {.key = "server", .type = SCHEMA_STR, OPTIONAL, AT(record, server), .max = 64},                                \
+        {.key = "service", .type = SCHEMA_STR, OPTIONAL, AT(record, service), .max = 64},                              \
+        {.key = "source", .type = SCHEMA_MAP, .flags = door_fills, AT(record, source), .sub = &source_schema},         \
+        {.key = "std", .type = SCHEMA_LIST, OPTIONAL, AT(record, std), .max = 8, .sub = &std_schema},                  \
+        {.key = "time", .type = SCHEMA_I64, AT(record, time)},                                                         \
+        {.key = "time_end", .type = SCHEMA_I64, OPTIONAL, AT(record, time_end)},                                       \
+        {.key = "uid", .type = SCHEMA_FIXED, .flags = door_fills, AT(record, uid), .max = RECORD_UID_SIZE},
+
+static const struct schema_field record_fields[] = {RECORD_FIELDS(0)};
 const struct schema record_schema = SCHEMA_OF("record", struct record, record_fields);
+static const struct schema_field draft_fields[] = {RECORD_FIELDS(SCHEMA_OPTIONAL)};
+const struct schema record_draft_schema = SCHEMA_OF("record", struct record, draft_fields);
 
 static const struct schema_field dead_letter_fields[] = {
     {.key = "raw_commit", .type = SCHEMA_ENUM, AT(dead_letter, raw_commit), .names = record_commitment_names},

@@ -109,6 +109,8 @@ struct gap {
 };
 
 extern const struct schema record_schema, dead_letter_schema, gap_schema, record_object_schema;
+/* What a submitter may leave to the door: uid, raw_hash, raw_commit, log_type, source (node/door.h). */
+extern const struct schema record_draft_schema;
 extern const char *const record_log_type_names[], *const record_role_names[], *const record_protection_names[],
     *const record_commitment_names[];
 

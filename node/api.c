@@ -11,27 +11,10 @@
 #include <stdio.h>
 
 const struct api_method api_methods[] = {
-    {"bundle.export", api_bundle_export, false},
-    {"channel.show", api_channel_show, false},
-    {"checkpoint", api_checkpoint, false},
-    {"dead-letters", api_dead_letters, false},
-    {"evidence.dispute", api_evidence_dispute, true},
-    {"evidence.list", api_evidence_list, false},
-    {"evidence.request", api_evidence_request, true},
-    {"evidence.verify", api_evidence_verify, true},
-    {"findings", api_findings, false},
-    {"ingest.status", api_ingest_status, false},
-    {"proof.consistency", api_proof_consistency, false},
-    {"proof.inclusion", api_proof_inclusion, false},
-    {"query", api_query, false},
-    {"show", api_show, false},
-    {"standard.list", api_standard_list, false},
-    {"standard.publish", api_standard_publish, true},
-    {"standard.show", api_standard_show, false},
-    {"status", api_status, false},
-    {"submit", api_submit, true},
-    {"watch", api_watch, false},
-    {NULL, NULL, false},
+    {"channel.show", api_channel_show, false, false},
+    {"status", api_status, false, false},
+    {"submit", api_submit, true, false},
+    {NULL, NULL, false, false},
 };
 
 /* One request of a command. */
@@ -131,7 +114,7 @@ void api_rpc_request(void *node, uint64_t conn, uint64_t id, const char *method,
     else if (!n->api || !atomic_load(&n->running))
         rc = err_set(&e, ERR_BUSY, "the node is starting or stopping: try again");
     else
-        rc = mailbox_put(job.method->run == api_watch ? n->api->streams : n->api->box, API_MAIL_JOB, -1, buf_slice(&b),
+        rc = mailbox_put(job.method->stream ? n->api->streams : n->api->box, API_MAIL_JOB, -1, buf_slice(&b),
                          NULL, true, &e);
     buf_release(&b);
     if (rc != ERR_OK && rpc_respond(n->rpc, conn, id, rc, e.text, slice_none(), false, NULL) != ERR_OK)

@@ -27,6 +27,7 @@ struct api_method {
     const char *name;
     api_handler run;
     bool writes; /* needs more than the right to read */
+    bool stream; /* stays open: runs on a thread of its own */
 };
 
 extern const struct api_method api_methods[]; /* ends with a NULL name */
