@@ -381,13 +381,18 @@ static enum err_code genesis_check_seats(struct genesis_walk *w, uint32_t i) {
     if (quorum_make(c->validators.count, (uint32_t)c->k, &q, &why) == ERR_OK && quorum_check(&q, seats, &why) == ERR_OK)
         return ERR_OK;
     rows = genesis_check_powers(w->b, c, powers);
-    for (j = 0; j < rows; j++)
-        if (powers[j].seats > q.f)
-            return WRONG(genesis_at(w, "channels[%u].k", i),
-                         "\"%.*s\" with its affiliates could fork this channel: it holds %u of %u seats, more than "
-                         "f = %u, and k is %llu; give it fewer seats, or k of at least %u",
-                         SLICE_ARG(powers[j].org->id), powers[j].seats, q.n, q.f, (unsigned long long)c->k,
-                         q.n - q.q + 1 + powers[j].regulators);
+    for (j = 0; j < rows; j++) {
+        uint32_t enough = q.n - q.q + 1 + powers[j].regulators;
+        char cure[32] = "";
+        if (powers[j].seats <= q.f)
+            continue;
+        if (enough <= regulators)
+            snprintf(cure, sizeof cure, ", or k of at least %u", enough);
+        return WRONG(genesis_at(w, "channels[%u].k", i),
+                     "\"%.*s\" with its affiliates could fork this channel: it holds %u of %u seats, more than f = %u, "
+                     "and k is %llu; give it fewer seats%s",
+                     SLICE_ARG(powers[j].org->id), powers[j].seats, q.n, q.f, (unsigned long long)c->k, cure);
+    }
     return WRONG(genesis_at(w, "channels[%u]", i), "%s", why.text);
 }
 
