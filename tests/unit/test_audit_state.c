@@ -87,7 +87,7 @@ static void test_contradiction_names_both(void **state) {
 static void test_room_is_bounded(void **state) {
     (void)state;
     for (int i = 0; i < AUDIT_STATE_CITED; i++) {
-        char id[8];
+        char id[16];
         snprintf(id, sizeof id, "s%d", i);
         put(world_standard(&w, ext(id, "1.0.0", "", "type: str"), WORLD_FIN), WORLD_FIN, ERR_OK, "");
     }
@@ -146,7 +146,7 @@ static void test_rebuild_equals_replay(void **state) {
     (void)state;
     for (i = 0; i < STEPS; i++) {
         uint32_t x = (seed = seed * 1664525u + 1013904223u) >> 8;
-        char id[8], version[16];
+        char id[80], version[40];
         struct slice entry;
         struct err e;
         unsigned member = x % 7 < 3 ? WORLD_FIN : x % 4;
