@@ -416,14 +416,14 @@ bool audit_state_citable(const struct audit_state *s, const struct audit_version
 size_t audit_state_ack_count(const struct audit_version *v) {
     size_t i, n = 0;
     for (i = 0; i < LIMIT_MEMBERS; i++)
-        n += v->acks[i / 8] >> i % 8 & 1u;
+        n += ((unsigned)v->acks[i / 8] >> i % 8) & 1u;
     return n;
 }
 
 bool audit_state_acked(const struct audit_state *s, const struct audit_version *v, struct slice node) {
     const struct audit_member *m = audit_state_node(s, node);
     size_t i = m ? (size_t)(m - s->base->policy.members) : 0;
-    return m && (v->acks[i / 8] >> i % 8 & 1u);
+    return m && ((unsigned)v->acks[i / 8] >> i % 8 & 1u);
 }
 
 static void audit_state_hash_u64(struct digest_state *d, uint64_t v) {

@@ -107,10 +107,12 @@ static void classify_tree(struct classify_work *w) {
 static int classify_weight(const struct classify_entry *a, const struct classify_entry *b) {
     if (a->tier != b->tier)
         return a->tier > b->tier ? -1 : 1;
-    if (a->rule->match != b->rule->match)
-        return a->rule->match < b->rule->match ? -1 : 1;
+    if ((a->rule->match == MATCH_EXACT) != (b->rule->match == MATCH_EXACT))
+        return a->rule->match == MATCH_EXACT ? -1 : 1;
     if (a->literals != b->literals)
         return a->literals > b->literals ? -1 : 1;
+    if (a->rule->match != b->rule->match)
+        return a->rule->match < b->rule->match ? -1 : 1;
     return 0;
 }
 

@@ -5,9 +5,10 @@
  * A rule applies if its server and service, where given, equal the operation's, and its pattern means op.raw.
  * Of the rules that apply the most specific wins; the first difference in this list decides:
  *   1 server and service given > server only > service only > neither
- *   2 exact > prefix > glob > regex
- *   3 more literal characters in the pattern
- * Two rules that are equal in all three and can mean the same text are a tie: refused when the standard is published.
+ *   2 an exact pattern > any other
+ *   3 more literal characters in the pattern (so /api/fund/<any>/config beats the prefix /api/fund)
+ *   4 prefix > glob > regex
+ * Two rules that are equal in all four and can mean the same text are a tie: refused when the standard is published.
  * So the order in which rules are written never matters. */
 #ifndef AUDIT_CLASSIFY_H
 #define AUDIT_CLASSIFY_H

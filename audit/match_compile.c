@@ -1,39 +1,9 @@
 /* audit/match_compile.c -- from a pattern's text to its program: parse into a small tree, then emit.
- * Depends on: audit/match_program.h. Clause: the grammar of match.h. Bounds: MATCH_PATTERN characters in, MATCH_CODE
+ * Depends on: audit/match_emit.h. Clause: the grammar of match.h. Bounds: MATCH_PATTERN characters in, MATCH_CODE
  * instructions out, MATCH_GROUPS nesting; the emitter also counts its steps, since a repeated empty group emits
  * nothing. */
-#include "audit/match_program.h"
+#include "audit/match_emit.h"
 #include "wire/utf8.h"
-
-enum {
-    MATCH_NODES = 3 * MATCH_PATTERN + 8,
-    MATCH_RANGES = 2 * MATCH_PATTERN + 16,
-    MATCH_STEPS = 1 << 16,
-    MATCH_MAX_CP = 0x10FFFF,
-    MATCH_FOREVER = 0xFFFF
-};
-
-/* ALT holds SEQs, SEQ holds atoms, REPEAT holds one atom; siblings hang on next. 0 is none. */
-enum match_node_type { MATCH_N_CHAR, MATCH_N_SET, MATCH_N_ALT, MATCH_N_SEQ, MATCH_N_REPEAT };
-struct match_node {
-    uint8_t type;
-    uint16_t next, child;
-    uint16_t a, b; /* SET: ranges from, count; REPEAT: min, max */
-    uint32_t cp;
-};
-
-struct match_parser {
-    uint32_t text[MATCH_PATTERN];
-    size_t len, at;
-    struct match_node nodes[MATCH_NODES];
-    uint16_t node_count;
-    struct match_range ranges[MATCH_RANGES];
-    uint16_t range_count;
-    struct match_inst code[MATCH_CODE_MAX];
-    uint16_t code_count;
-    unsigned depth, steps;
-    struct err *e;
-};
 
 static enum err_code match_bad(struct match_parser *p, size_t at, const char *what) {
     return err_set(p->e, ERR_MALFORMED, "pattern, character %zu: %s", at + 1, what);
@@ -408,118 +378,6 @@ static enum err_code match_parse_plain(struct match_parser *p, enum match_kind k
     return ERR_OK;
 }
 
-/* -- program ----------------------------------------------------------------------------------------------------- */
-
-static enum err_code match_emit(struct match_parser *p, enum match_op op, uint16_t a, uint16_t b, uint32_t cp) {
-    if (p->code_count >= MATCH_CODE_MAX)
-        return err_set(p->e, ERR_TOO_LARGE, "pattern: too long once its repeats are written out (at most %d steps)",
-                       MATCH_CODE);
-    p->code[p->code_count++] = (struct match_inst){(uint8_t)op, a, b, cp};
-    return ERR_OK;
-}
-
-static enum err_code match_emit_node(struct match_parser *p, uint16_t node);
-
-static enum err_code match_emit_alt(struct match_parser *p, uint16_t seq) {
-    uint16_t jumps = 0xFFFF, split, here; /* jumps to the end are chained through their target until it is known */
-    enum err_code rc;
-    for (; p->nodes[seq].next; seq = p->nodes[seq].next) {
-        split = p->code_count;
-        if ((rc = match_emit(p, MATCH_OP_SPLIT, (uint16_t)(split + 1), 0, 0)) != ERR_OK ||
-            (rc = match_emit_node(p, seq)) != ERR_OK)
-            return rc;
-        here = p->code_count;
-        if ((rc = match_emit(p, MATCH_OP_JUMP, jumps, 0, 0)) != ERR_OK)
-            return rc;
-        jumps = here;
-        p->code[split].b = p->code_count;
-    }
-    if ((rc = match_emit_node(p, seq)) != ERR_OK)
-        return rc;
-    while (jumps != 0xFFFF) {
-        here = p->code[jumps].a;
-        p->code[jumps].a = p->code_count;
-        jumps = here;
-    }
-    return ERR_OK;
-}
-
-static enum err_code match_emit_repeat(struct match_parser *p, const struct match_node *n) {
-    uint16_t splits = 0xFFFF, here, i;
-    enum err_code rc = ERR_OK;
-    for (i = 0; i < n->a && rc == ERR_OK; i++)
-        rc = match_emit_node(p, n->child);
-    if (rc == ERR_OK && n->b == MATCH_FOREVER) {
-        here = p->code_count;
-        if ((rc = match_emit(p, MATCH_OP_SPLIT, (uint16_t)(here + 1), 0, 0)) != ERR_OK ||
-            (rc = match_emit_node(p, n->child)) != ERR_OK || (rc = match_emit(p, MATCH_OP_JUMP, here, 0, 0)) != ERR_OK)
-            return rc;
-        p->code[here].b = p->code_count;
-        return ERR_OK;
-    }
-    for (; i < n->b && rc == ERR_OK; i++) {
-        here = p->code_count;
-        if ((rc = match_emit(p, MATCH_OP_SPLIT, (uint16_t)(here + 1), splits, 0)) == ERR_OK)
-            rc = match_emit_node(p, n->child);
-        splits = here;
-    }
-    while (rc == ERR_OK && splits != 0xFFFF) {
-        here = p->code[splits].b;
-        p->code[splits].b = p->code_count;
-        splits = here;
-    }
-    return rc;
-}
-
-static enum err_code match_emit_node(struct match_parser *p, uint16_t node) {
-    const struct match_node *n = &p->nodes[node];
-    enum err_code rc = ERR_OK;
-    uint16_t child;
-    if (++p->steps > MATCH_STEPS)
-        return err_set(p->e, ERR_TOO_LARGE, "pattern: its repeats multiply");
-    switch ((enum match_node_type)n->type) {
-    case MATCH_N_CHAR:
-        return match_emit(p, MATCH_OP_CHAR, 0, 0, n->cp);
-    case MATCH_N_SET:
-        return match_emit(p, MATCH_OP_SET, n->a, n->b, 0);
-    case MATCH_N_ALT:
-        return match_emit_alt(p, n->child);
-    case MATCH_N_REPEAT:
-        return match_emit_repeat(p, n);
-    case MATCH_N_SEQ:
-        for (child = n->child; child && rc == ERR_OK; child = p->nodes[child].next)
-            rc = match_emit_node(p, child);
-        return rc;
-    }
-    return rc;
-}
-
-/* Characters that every text which the node means must hold, as written; saturates. */
-static uint32_t match_weigh(const struct match_parser *p, uint16_t node) {
-    const struct match_node *n = &p->nodes[node];
-    uint32_t sum = 0, least = UINT32_MAX, w;
-    uint16_t child;
-    switch ((enum match_node_type)n->type) {
-    case MATCH_N_CHAR:
-        return 1;
-    case MATCH_N_SET:
-        return 0;
-    case MATCH_N_REPEAT:
-        w = n->a ? match_weigh(p, n->child) : 0;
-        return w > MATCH_CODE ? w : w * n->a;
-    case MATCH_N_SEQ:
-        for (child = n->child; child; child = p->nodes[child].next)
-            sum += match_weigh(p, child);
-        return sum;
-    case MATCH_N_ALT:
-        for (child = n->child; child; child = p->nodes[child].next)
-            if ((w = match_weigh(p, child)) < least)
-                least = w;
-        return least;
-    }
-    return 0;
-}
-
 static enum err_code match_decode(struct match_parser *p, struct slice s) {
     size_t i = 0;
     if (s.len == 0)
@@ -556,11 +414,10 @@ enum err_code match_compile(enum match_kind kind, struct slice pattern, struct a
     if ((rc = match_decode(p, pattern)) != ERR_OK)
         goto out;
     rc = kind == MATCH_REGEX ? match_parse_regex(p, &root) : match_parse_plain(p, kind, &root);
-    if (rc != ERR_OK || (rc = match_emit_node(p, root)) != ERR_OK ||
-        (rc = match_emit(p, MATCH_OP_END, 0, 0, 0)) != ERR_OK)
+    if (rc != ERR_OK || (rc = match_emit_program(p, root)) != ERR_OK)
         goto out;
     m->kind = kind;
-    m->literals = match_weigh(p, root);
+    m->literals = match_emit_literals(p, root);
     m->count = p->code_count;
     m->pattern = arena_copy(a, pattern);
     m->code = arena_alloc(a, p->code_count, sizeof *m->code);
