@@ -51,6 +51,7 @@ struct core_mutation {
     bool idle_timers;            /* timers run at an idle tip */
     bool count_unsynced;         /* own votes leave and count before they are durable */
     bool no_backoff;             /* re-proposals at network speed */
+    bool propose_low;            /* a liar's: proposes on the final block, whatever was notarized since */
 };
 
 struct core_config {

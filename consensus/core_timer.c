@@ -155,12 +155,14 @@ static void core_timer_min(uint64_t *at, uint64_t t) {
 
 uint64_t core_timer_deadline(struct core *c) {
     const struct core_slot *s = core_slot(c, c->view);
-    uint64_t at = UINT64_MAX;
+    uint64_t at = UINT64_MAX, again;
     if (!c->armed || !core_may_vote(c))
         return at;
     core_timer_min(&at, c->retry_at);
-    if (core_leader(c) == (uint32_t)c->self && core_tip_unfinal(c) && !(s && s->has_prop))
-        core_timer_min(&at, c->entered_at + core_timer_backoff(c, c->unfinal ? c->unfinal - 1 : 0));
+    /* Past and still not proposed: then something else than time is missing. */
+    again = c->entered_at + core_timer_backoff(c, c->unfinal ? c->unfinal - 1 : 0);
+    if (core_leader(c) == (uint32_t)c->self && core_tip_unfinal(c) && !(s && s->has_prop) && again > c->now)
+        core_timer_min(&at, again);
     if (!s || (!s->has_own[CERT_NULLIFY] && !s->has_own[CERT_FINALIZE])) {
         if (!core_timer_proposed(c))
             core_timer_min(&at, c->armed_at + core_timer_limit(c, 2));

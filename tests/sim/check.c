@@ -105,6 +105,8 @@ void check_update(struct world *w, struct world_node *node, const struct core_up
         world_break(w, "memory grew");
     if (core_view(node->core) < node->last_view || core_final_height(node->core) < node->max_final)
         world_break(w, "member %u went back", node->member);
+    if (w->plan.views_max && core_view(node->core) > w->plan.views_max)
+        world_break(w, "member %u: views spin", node->member);
     node->last_view = core_view(node->core);
     node->max_final = core_final_height(node->core);
 }

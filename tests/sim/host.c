@@ -212,7 +212,10 @@ static void host_requests(struct world *w, struct world_node *node, const struct
                                            .node = host_name(node), .life = node->life,
                                            .block = b, .arg = ok});
     }
+    for (i = 0; i < up->validate_count; i++)
+        world_trace(w, "member %u validates height %llu", node->member, (unsigned long long)up->validate[i].header.height);
     for (i = 0; i < up->fetch_count; i++) {
+        world_trace(w, "member %u fetches height %llu", node->member, (unsigned long long)up->fetch[i].height);
         int b = world_block_find(w, &up->fetch[i].hash);
         uint8_t msg[5] = {HOST_FETCH};
         if (b < 0)
@@ -272,10 +275,12 @@ void host_step(struct world *w, struct world_node *node, struct core_event *ev) 
         buf_release(&b);
         buf_release(&t);
     }
-    if (up->deadline_ms != UINT64_MAX && up->deadline_ms != node->deadline) {
+    if (up->deadline_ms == UINT64_MAX)
+        node->deadline = 0;
+    else if (up->deadline_ms != node->deadline) {
         node->deadline = up->deadline_ms;
         world_push(w, (struct world_event){.at = up->deadline_ms, .what = WORLD_TICK,
-                                           .node = host_name(node), .life = node->life});
+                                           .node = host_name(node), .life = node->life, .arg = up->deadline_ms});
     }
     build = up->build;
     i = up->finalized_count;
@@ -454,6 +459,8 @@ void host_event(struct world *w, struct world_node *node, const struct world_eve
         host_sender = CORE_TO_ALL;
         break;
     case WORLD_TICK:
+        if (we->arg != node->deadline)
+            break; /* another deadline has replaced it */
         node->deadline = 0;
         host_step(w, node, &ev);
         break;

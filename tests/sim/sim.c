@@ -105,9 +105,11 @@ static void sim_shape_lossy(struct world_plan *p) {
 }
 static void sim_shape_evil(struct world_plan *p) {
     sim_shape_twins(p);
-    p->evil.no_null_check = true;
-    p->loss = 200;
-    p->delay_ms = 300;
+    p->role[0] = WORLD_LATE;
+    p->twins_split = false;
+    p->evil.no_null_check = p->evil.propose_low = true;
+    p->loss = 50;
+    p->entries = 40;
     p->evil.notarize_after_nullify = p->evil.finalize_after_nullify = true;
 }
 static void sim_shape_one(struct world_plan *p) {
@@ -118,6 +120,13 @@ static void sim_shape_one(struct world_plan *p) {
 static void sim_shape_split(struct world_plan *p) {
     *p = (struct world_plan){.seed = p->seed, .n = 4, .delay_ms = 60, .entries = 20, .crash_at_steps = true,
                              .loss = 100, .check_live = true};
+    sim_calm(p, 6000);
+}
+
+/* Regulators are away for five seconds while the others have work: views must not spin. */
+static void sim_shape_wait(struct world_plan *p) {
+    *p = (struct world_plan){.seed = p->seed, .n = 7, .k = 2, .regulators = 0x60, .delay_ms = 10, .entries = 20,
+                             .away = 0x60, .views_max = 60};
     sim_calm(p, 6000);
 }
 
@@ -132,6 +141,7 @@ static const struct sim_mutant sim_mutants[] = {
     {"no_regulators", {.no_regulators = true}, sim_shape_acme},
     {"no_repropose", {.no_repropose = true}, sim_shape_one},
     {"no_stale_reply", {.no_stale_reply = true}, sim_shape_split},
+    {"no_backoff", {.no_backoff = true}, sim_shape_wait},
     {"idle_timers", {.idle_timers = true}, sim_shape_one},
 };
 

@@ -106,6 +106,8 @@ void net_send(struct world *w, struct world_node *from, int to, struct slice byt
     uint64_t delay = 1 + world_rand(w, calm ? 10 : w->plan.delay_ms);
     if (!calm && (w->cut[self][to] || world_rand(w, 1000) < w->plan.loss))
         return;
+    if (!calm && ((w->plan.away >> from->member & 1u) || (w->plan.away >> node->member & 1u)))
+        return;
     if (role == WORLD_SILENT || (role == WORLD_WITHHOLD && world_rand(w, 3) == 0))
         return;
     if (role == WORLD_WITHHOLD && bytes.ptr[0] == MESSAGE_PROPOSE && world_rand(w, 2))

@@ -36,6 +36,8 @@ struct world_plan {
     bool twins_split; /* each twin talks to one half of the honest until calm */
     bool crash_all;
     bool crash_at_steps; /* crash between record, sync and send */
+    uint32_t away;      /* bitmap: unreachable until calm */
+    uint64_t views_max; /* 0: no bound */
     bool check_live;
     bool trace;
 };
