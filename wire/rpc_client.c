@@ -218,7 +218,7 @@ enum err_code rpc_call(struct rpc_client *c, const char *method, struct slice bo
         struct rpc_response r;
         struct arena a;
         rc = rpc_next(c, timeout_ms, &n, e);
-        if (rc)
+        if (rc || !n)
             break;
         arena_init(&a, 0);
         rc = schema_read(&rpc_response_schema, slice_of(n->bytes, n->len), &a, &r, e);

@@ -280,7 +280,6 @@ static void test_flood_to_a_stalled_peer_meets_the_limit(void **state) {
 
 static void test_removed_peer_goes_down_and_is_not_dialled(void **state) {
     struct world *w = *state;
-    struct err e;
     start_two(w, NULL);
     peers_remove(w->m[0].peers, "node-b");
     assert_int_equal(peek(&w->m[0], &w->m[0].downs), 1);
@@ -293,7 +292,6 @@ static void test_removed_peer_goes_down_and_is_not_dialled(void **state) {
     WAIT(&w->m[0], ups, 2);
     mate_meets(w, &w->m[0], &w->m[1]); /* the same row: nothing happens */
     assert_int_equal(peek(&w->m[0], &w->m[0].downs), 1);
-    (void)e;
 }
 
 static void test_changed_key_keeps_the_old_holder_out(void **state) {
