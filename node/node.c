@@ -5,7 +5,6 @@
 #include "node/api.h"
 #include "node/clock.h"
 #include "node/log.h"
-#include "wire/base64.h"
 #include "wire/mem.h"
 #include "wire/tls.h"
 
@@ -48,19 +47,9 @@ static enum err_code node_ca_pems(const struct genesis *g, const struct genesis_
     uint32_t i;
     for (i = 0; i < genesis_org_count(g); i++) {
         const struct genesis_org *org = genesis_org_at(g, i);
-        struct buf text;
-        size_t at;
         if (only && org != only)
             continue;
-        buf_init(&text, 64 << 10);
-        base64_write(org->ca, &text);
-        buf_str(out, "-----BEGIN CERTIFICATE-----\n");
-        for (at = 0; at < text.len; at += 64) {
-            buf_append(out, slice_of(text.ptr + at, text.len - at < 64 ? text.len - at : 64));
-            buf_str(out, "\n");
-        }
-        buf_str(out, "-----END CERTIFICATE-----\n");
-        buf_release(&text);
+        buf_append(out, org->ca); /* PEM, with its final LF */
     }
     buf_u8(out, 0);
     return buf_check(out, e);
