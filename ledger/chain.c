@@ -5,8 +5,10 @@
 
 #include <stdlib.h>
 
-enum { CHAIN_ARENA = LIMIT_BLOCK_BATCHES * sizeof(struct batch) + 64,
-       CHAIN_OPENED = LIMIT_BATCH_ENTRIES * (sizeof(struct slice) + sizeof(struct digest)) + 64 };
+enum {
+    CHAIN_ARENA = LIMIT_BLOCK_BATCHES * sizeof(struct batch) + 64,
+    CHAIN_OPENED = LIMIT_BATCH_ENTRIES * (sizeof(struct slice) + sizeof(struct digest)) + 64
+};
 
 /* ---- overlays ---- */
 
@@ -251,8 +253,8 @@ static enum err_code chain_write_batches(struct store_txn *txn, const struct cha
 static enum err_code chain_write_block(struct store_txn *txn, struct chain_overlay *o, struct err *e) {
     struct chain_format_block b = {.block = {o->header, o->hash, o->header.tree_size - o->header.entries}};
     uint8_t value[CHAIN_FORMAT_BLOCK];
-    enum err_code code = o->durable ? store_del(txn, STORE_PENDING, digest_slice(&o->hash), e)
-                                    : chain_store_body(txn, o, e);
+    enum err_code code =
+        o->durable ? store_del(txn, STORE_PENDING, digest_slice(&o->hash), e) : chain_store_body(txn, o, e);
     if (code != ERR_OK)
         return code;
     b.arrival = o->arrival;
@@ -332,7 +334,10 @@ enum err_code chain_finalize(struct chain *c, struct store_txn *txn, const struc
         code = o ? ERR_OK : digest_eq(hash, &c->tip.hash) ? ERR_OK : chain_final_block(c, hash, &h, NULL, e);
         if (code != ERR_OK)
             return code;
-        return chain_write_cert(txn, o ? o->header.height : digest_eq(hash, &c->tip.hash) ? c->tip.height : h.height,
+        return chain_write_cert(txn,
+                                o                               ? o->header.height
+                                : digest_eq(hash, &c->tip.hash) ? c->tip.height
+                                                                : h.height,
                                 c->tip.height > 0 || o ? cert : slice_none(), e);
     }
     if (c->target && !chain_on_path(o, c->target))
