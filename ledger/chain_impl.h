@@ -57,6 +57,8 @@ enum err_code chain_base_at(struct chain *c, const struct digest *hash, struct c
                             struct err *e) ERR_CHECKED;
 uint64_t chain_seq_on(const struct chain *c, const struct chain_overlay *o, const struct sign_public *submitter);
 void chain_overlay_free(struct chain_overlay *o);
+enum err_code chain_write_tip(struct store_txn *txn, const struct chain_tip *tip, const struct tree_frontier *f,
+                              struct err *e) ERR_CHECKED;
 /* The final seq was raised. NO_MEMORY, FULL. */
 enum err_code chain_note_final(struct chain *c, const struct chain_seq *s, struct err *e) ERR_CHECKED;
 
