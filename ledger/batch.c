@@ -13,11 +13,15 @@ enum { BATCH_LEVEL = 1, BATCH_PLAIN_BELOW = 512, BATCH_PREFIX = 2 };
 static const char batch_tag[15] = "assay/batch/v1";
 
 #define BATCH_FIXED(key_, member)                                                                                      \
-    {.key = key_, .type = SCHEMA_FIXED, .offset = offsetof(struct batch_header, member),                               \
-     .max = sizeof(((struct batch_header *)0)->member)}
+    {                                                                                                                  \
+        .key = key_, .type = SCHEMA_FIXED, .offset = offsetof(struct batch_header, member),                            \
+        .max = sizeof(((struct batch_header *)0)->member)                                                              \
+    }
 #define BATCH_U64(key_, member, min_, max_, flags_)                                                                    \
-    {.key = key_, .type = SCHEMA_U64, .flags = flags_, .offset = offsetof(struct batch_header, member), .min = min_,   \
-     .max = max_}
+    {                                                                                                                  \
+        .key = key_, .type = SCHEMA_U64, .flags = flags_, .offset = offsetof(struct batch_header, member),             \
+        .min = min_, .max = max_                                                                                       \
+    }
 
 static const struct schema_field batch_header_fields[] = {
     BATCH_FIXED("channel", channel),
@@ -84,8 +88,8 @@ static bool batch_compress(struct slice raw, struct buf *out) {
 }
 
 enum err_code batch_builder_seal(const struct batch_builder *b, const struct digest *channel, uint64_t seq,
-                                 const struct sign_secret *secret, const struct sign_public *submitter,
-                                 struct buf *out, struct digest *hash, struct err *e) {
+                                 const struct sign_secret *secret, const struct sign_public *submitter, struct buf *out,
+                                 struct digest *hash, struct err *e) {
     uint8_t bytes[BATCH_SIGNED_SIZE];
     struct batch batch = {.body = buf_slice(&b->raw)};
     struct batch_header *h = &batch.header;

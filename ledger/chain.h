@@ -69,7 +69,8 @@ struct chain_options {
     struct chain_rules rules;
 };
 
-/* Opens a channel's ledger, or founds it in an empty store (one commit). Replays durable unfinalised blocks.
+/* Opens a channel's ledger, or founds it in an empty store (one commit). Replays durable unfinalised blocks, which
+ * calls the rules: what they know of the final run (read it by a chain_reader) must be ready before.
  * WRONG_NETWORK: the store is another channel's. CORRUPT, IO. */
 enum err_code chain_open(const struct chain_options *o, struct chain **out, struct err *e) ERR_CHECKED;
 void chain_close(struct chain *c);
@@ -117,7 +118,9 @@ enum err_code chain_get_block(struct chain *c, const struct digest *hash, struct
                               struct err *e) ERR_CHECKED;
 
 /* ---- finality ---- */
-/* Writes a block and its unfinalised ancestors to the final run, with its certificate, into `txn`. The commit of
+/* A transaction that chain_persist or chain_finalize wrote into must be committed; if it can't be, the chain is closed
+ * (memory is ahead of the disk then).
+ * Writes a block and its unfinalised ancestors to the final run, with its certificate, into `txn`. The commit of
  * `txn` is the commit point. Already final: OK, and a certificate is archived if that height had none.
  * NOT_FOUND: not held (catch up). CONFLICT: another block is final at its height: the network has forked. */
 enum err_code chain_finalize(struct chain *c, struct store_txn *txn, const struct digest *hash, struct slice cert,
@@ -153,5 +156,8 @@ enum err_code chain_import(struct chain *c, struct slice range, chain_verify_fn 
  * given one must hash to what the block above or the tip says). Opens and commits its own transaction. */
 enum err_code chain_replace_block(struct chain *c, uint64_t height, const struct header *h, struct slice body,
                                   struct err *e) ERR_CHECKED;
+/* Derives anew, in one transaction, what stands beside the blocks: tip, frontier, final batches (faults of kinds META
+ * and SEQ). No chain may be open on the store. CORRUPT: a block is damaged: repair that first. */
+enum err_code chain_rebuild(struct store *store, const struct digest *channel, struct err *e) ERR_CHECKED;
 
 #endif

@@ -82,7 +82,8 @@ enum err_code chain_build(struct chain *c, const struct digest *parent, uint64_t
     b.caps.batches = chain_build_cap(caps ? caps->batches : 0, LIMIT_BLOCK_BATCHES);
     b.caps.entries = chain_build_cap(caps ? caps->entries : 0, LIMIT_BLOCK_ENTRIES);
     b.caps.body_bytes = chain_build_cap(caps ? caps->body_bytes : 0, LIMIT_BLOCK_BODY);
-    b.caps.raw_bytes = caps && caps->raw_bytes > 0 && caps->raw_bytes < LIMIT_BLOCK_RAW ? caps->raw_bytes : LIMIT_BLOCK_RAW;
+    b.caps.raw_bytes =
+        caps && caps->raw_bytes > 0 && caps->raw_bytes < LIMIT_BLOCK_RAW ? caps->raw_bytes : LIMIT_BLOCK_RAW;
     b.chosen = mem_zalloc(b.caps.batches, sizeof *b.chosen);
     if (!b.chosen)
         return err_set(e, ERR_NO_MEMORY, "a block");

@@ -17,8 +17,8 @@ struct chain_seq { /* one batch of an overlay, or a submitter's last final one *
 struct chain_overlay {
     struct header header;
     struct digest hash;
-    struct chain_overlay *parent; /* NULL: the tip */
-    uint32_t depth;               /* 1: directly above the tip */
+    struct chain_overlay *parent;  /* NULL: the tip */
+    uint32_t depth;                /* 1: directly above the tip */
     struct tree_frontier frontier; /* after this block */
     struct chain_seq *seqs;        /* its batches, in order */
     uint32_t seq_count;
@@ -57,6 +57,8 @@ enum err_code chain_base_at(struct chain *c, const struct digest *hash, struct c
                             struct err *e) ERR_CHECKED;
 uint64_t chain_seq_on(const struct chain *c, const struct chain_overlay *o, const struct sign_public *submitter);
 void chain_overlay_free(struct chain_overlay *o);
+enum err_code chain_write_tip(struct store_txn *txn, const struct chain_tip *tip, const struct tree_frontier *f,
+                              struct err *e) ERR_CHECKED;
 /* The final seq was raised. NO_MEMORY, FULL. */
 enum err_code chain_note_final(struct chain *c, const struct chain_seq *s, struct err *e) ERR_CHECKED;
 
@@ -66,9 +68,9 @@ struct chain_draft {
     struct chain_overlay *overlay; /* owned until kept */
     struct chain_context context;
     struct digest parent;
-    bool any_seq;     /* a trial: do not ask for the next sequence number */
-    bool begun;       /* rules have been told */
-    bool copy_fault;  /* the last error is one of carriage */
+    bool any_seq;       /* a trial: do not ask for the next sequence number */
+    bool begun;         /* rules have been told */
+    bool copy_fault;    /* the last error is one of carriage */
     uint32_t bad_entry; /* ... or of this entry of the batch */
 };
 /* Opens a draft above base; seqs has room for `batches`. */

@@ -26,8 +26,10 @@ struct chain_reader {
     struct buf raw;
 };
 
-enum { CHAIN_READER_ARENA = LIMIT_BLOCK_BATCHES * sizeof(struct batch) + 64,
-       CHAIN_READER_ENTRIES = LIMIT_BATCH_ENTRIES * (sizeof(struct slice) + sizeof(struct digest)) + 64 };
+enum {
+    CHAIN_READER_ARENA = LIMIT_BLOCK_BATCHES * sizeof(struct batch) + 64,
+    CHAIN_READER_ENTRIES = LIMIT_BATCH_ENTRIES * (sizeof(struct slice) + sizeof(struct digest)) + 64
+};
 
 enum err_code chain_reader_open(struct store *store, struct chain_reader **out, struct err *e) {
     struct chain_reader *r = mem_zalloc(1, sizeof *r);
@@ -130,8 +132,7 @@ enum err_code chain_reader_body(struct chain_reader *r, uint64_t height, struct 
     return buf_check(&r->copy, e);
 }
 
-enum err_code chain_reader_block_of(struct chain_reader *r, uint64_t number, struct chain_block *out,
-                                    struct err *e) {
+enum err_code chain_reader_block_of(struct chain_reader *r, uint64_t number, struct chain_block *out, struct err *e) {
     uint64_t low = 1, high = r->tip.height; /* the block is in low..high */
     enum err_code code;
     if (number >= r->tip.tree_size)
@@ -327,8 +328,7 @@ static enum err_code chain_reader_range_end(struct chain_reader *r, uint64_t fro
     return ERR_OK;
 }
 
-static enum err_code chain_reader_pack_header(struct chain_reader *r, uint64_t height, struct buf *out,
-                                              struct err *e) {
+static enum err_code chain_reader_pack_header(struct chain_reader *r, uint64_t height, struct buf *out, struct err *e) {
     uint8_t bytes[HEADER_SIZE];
     struct chain_block b;
     enum err_code code = chain_reader_block(r, height, &b, e);

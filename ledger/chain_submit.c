@@ -3,8 +3,7 @@
 #include "ledger/chain_impl.h"
 
 /* A seq at or below the final one: the very batch, or another in its place? */
-static enum err_code chain_submit_old(struct chain *c, const struct batch *b, enum pool_answer *answer,
-                                      struct err *e) {
+static enum err_code chain_submit_old(struct chain *c, const struct batch *b, enum pool_answer *answer, struct err *e) {
     struct chain_reader *r = NULL;
     struct digest hash;
     uint64_t height;
@@ -53,8 +52,8 @@ static enum err_code chain_submit_trial(struct chain *c, const struct batch *b, 
     return code;
 }
 
-enum err_code chain_submit(struct chain *c, struct slice bytes, int64_t now, enum pool_answer *answer,
-                           struct batch *b, uint32_t *bad_entry, struct err *e) {
+enum err_code chain_submit(struct chain *c, struct slice bytes, int64_t now, enum pool_answer *answer, struct batch *b,
+                           uint32_t *bad_entry, struct err *e) {
     struct batch mine;
     uint64_t final_seq;
     enum err_code code;

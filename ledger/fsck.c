@@ -7,9 +7,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { FSCK_PROGRESS = 256, /* blocks between two calls of progress */
-       FSCK_ARENA = LIMIT_BLOCK_BATCHES * sizeof(struct batch) + 64,
-       FSCK_OPENED = LIMIT_BATCH_ENTRIES * (sizeof(struct slice) + sizeof(struct digest)) + 64 };
+enum {
+    FSCK_PROGRESS = 256, /* blocks between two calls of progress */
+    FSCK_ARENA = LIMIT_BLOCK_BATCHES * sizeof(struct batch) + 64,
+    FSCK_OPENED = LIMIT_BATCH_ENTRIES * (sizeof(struct slice) + sizeof(struct digest)) + 64
+};
 
 struct fsck_seq {
     struct sign_public submitter;
@@ -271,7 +273,8 @@ static enum err_code fsck_table(struct fsck *f, enum store_table table, enum fsc
     struct slice from = slice_none(), key, v;
     for (;;) {
         struct err why;
-        enum err_code code = store_seek(f->txn, table, from.len ? STORE_ABOVE : STORE_AT_OR_ABOVE, from, &key, NULL, &why);
+        enum err_code code =
+            store_seek(f->txn, table, from.len ? STORE_ABOVE : STORE_AT_OR_ABOVE, from, &key, NULL, &why);
         if (code == ERR_NOT_FOUND)
             return ERR_OK;
         if (code == ERR_OK && key.len > sizeof at)

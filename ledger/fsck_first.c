@@ -7,8 +7,8 @@
 
 enum { FSCK_FIRST_NEWEST = 64 }; /* blocks, bodies and certificates that are read */
 
-static enum err_code fsck_first_touch(struct store_txn *t, enum store_table table, enum store_seek how,
-                                      uint64_t most, struct err *e) {
+static enum err_code fsck_first_touch(struct store_txn *t, enum store_table table, enum store_seek how, uint64_t most,
+                                      struct err *e) {
     uint8_t at[STORE_KEY_MAX];
     struct slice from = slice_none(), key, v;
     bool up = how == STORE_AT_OR_ABOVE;

@@ -53,7 +53,7 @@ enum err_code journal_load(struct store_txn *t, enum journal_table table, uint64
     uint8_t k[JOURNAL_KEY];
     struct slice from = journal_key_write((struct journal_key){epoch, view, UINT8_MAX}, k), key, v;
     for (;;) {
-        struct journal_key at;
+        struct journal_key at = {0, 0, 0};
         enum err_code code = store_seek(t, (enum store_table)table, STORE_ABOVE, from, &key, &v, e);
         if (code != ERR_OK)
             return code == ERR_NOT_FOUND ? ERR_OK : code;
@@ -72,7 +72,7 @@ enum err_code journal_prune(struct store_txn *t, enum journal_table table, uint6
     struct slice key;
     *left = false;
     for (;; most--) {
-        struct journal_key at;
+        struct journal_key at = {0, 0, 0};
         enum err_code code = store_seek(t, (enum store_table)table, STORE_AT_OR_ABOVE, slice_none(), &key, NULL, e);
         if (code == ERR_OK)
             code = journal_key_read(key, &at, e);

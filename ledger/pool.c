@@ -64,8 +64,7 @@ const struct batch *pool_get(const struct pool *p, const struct sign_public *sub
     return item && item->batch.header.seq == seq ? &item->batch : NULL;
 }
 
-static enum err_code pool_check_window(const struct pool *p, const struct batch *b, uint64_t final_seq,
-                                       struct err *e) {
+static enum err_code pool_check_window(const struct pool *p, const struct batch *b, uint64_t final_seq, struct err *e) {
     uint64_t seq = b->header.seq;
     if (seq <= final_seq)
         return err_set(e, ERR_SEQUENCE, "sequence number %llu is final; the next is %llu", (unsigned long long)seq,
@@ -104,13 +103,14 @@ static void pool_window_done(struct pool *p, size_t i) {
 
 enum err_code pool_add(struct pool *p, const struct batch *b, uint64_t final_seq, enum pool_answer *answer,
                        struct err *e) {
-    struct pool_window *w;
+    struct pool_window *w = NULL;
     struct pool_item *item, **slot;
     enum err_code code = pool_check_window(p, b, final_seq, e);
     if (code == ERR_OK)
         code = pool_window_for(p, &b->header.submitter, &w, e);
     if (code != ERR_OK)
         return code;
+    ERR_ASSERT(w != NULL);
     slot = pool_slot(w, b->header.seq);
     if (*slot) { /* the window is no wider than the ring, so it is the same seq */
         if (digest_eq(&(*slot)->batch.hash, &b->hash)) {

@@ -14,8 +14,7 @@ const char *store_table_name(enum store_table table) {
     return "unknown";
 }
 
-static void store_checksum(enum store_table table, struct slice key, struct slice value,
-                           uint8_t out[STORE_CHECKSUM]) {
+static void store_checksum(enum store_table table, struct slice key, struct slice value, uint8_t out[STORE_CHECKSUM]) {
     struct digest_state s;
     struct digest d;
     uint8_t head[2] = {(uint8_t)table, (uint8_t)key.len}; /* the length parts key from value */

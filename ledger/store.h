@@ -23,7 +23,7 @@
 #define STORE_TABLES(X)                                                                                                \
     X(META, 1, "meta")       /* text -> small values: format, channel, tip, consensus' own */                          \
     X(BLOCKS, 2, "blocks")   /* height u64 -> hash, header, first entry, arrival; the final run, appended */           \
-    X(BODIES, 3, "bodies")   /* arrival u64 -> body; appended when the block becomes durable */                         \
+    X(BODIES, 3, "bodies")   /* arrival u64 -> body; appended when the block becomes durable */                        \
     X(PENDING, 4, "pending") /* block hash -> arrival u64, header; durable blocks that are not final */                \
     X(CERTS, 5, "certs")     /* height u64 -> FINALIZE certificate, appended */                                        \
     X(BATCHES, 6, "batches") /* submitter[32] ‖ seq u64 -> batch hash, height; the newest of each submitter */       \

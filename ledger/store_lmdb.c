@@ -22,7 +22,7 @@
 #include <time.h>
 
 enum { STORE_LMDB_MODE = 0600, STORE_LMDB_READERS = 126, STORE_LMDB_DRAIN_S = 30 };
-#define STORE_LMDB_MAP (UINT64_C(1) << 30)
+#define STORE_LMDB_MAP     (UINT64_C(1) << 30)
 #define STORE_LMDB_MAP_MAX (UINT64_C(1) << 40)
 
 struct store_lmdb {
@@ -204,8 +204,8 @@ static enum err_code store_lmdb_commit(struct store_txn *base, struct err *e) {
     return rc == 0 ? ERR_OK : store_lmdb_err(rc, "commit", e);
 }
 
-static enum err_code store_lmdb_get(struct store_txn *base, enum store_table table, struct slice key,
-                                    struct slice *raw, struct err *e) {
+static enum err_code store_lmdb_get(struct store_txn *base, enum store_table table, struct slice key, struct slice *raw,
+                                    struct err *e) {
     struct store_lmdb_txn *t = store_lmdb_txn_of(base);
     MDB_val k = store_lmdb_val(key), v;
     int rc = mdb_get(t->txn, store_lmdb_of(base->store)->dbi[store_lmdb_slot(table)], &k, &v);
@@ -325,8 +325,7 @@ static enum err_code store_lmdb_tables(struct store_lmdb *s, struct err *e) {
     if (rc != 0)
         return store_lmdb_err(rc, "opening the tables", e);
     for (i = 0; i < STORE_TABLE_COUNT && rc == 0; i++)
-        rc = mdb_dbi_open(txn, store_table_name((enum store_table)(i + 1)), s->read_only ? 0 : MDB_CREATE,
-                          &s->dbi[i]);
+        rc = mdb_dbi_open(txn, store_table_name((enum store_table)(i + 1)), s->read_only ? 0 : MDB_CREATE, &s->dbi[i]);
     if (rc != 0) {
         mdb_txn_abort(txn);
         return store_lmdb_err(rc, "opening the tables", e);

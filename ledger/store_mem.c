@@ -289,8 +289,8 @@ static enum err_code store_mem_get(struct store_txn *base, enum store_table tabl
     return ERR_OK;
 }
 
-static enum err_code store_mem_put(struct store_txn *base, enum store_table table, struct slice key,
-                                   struct slice value, struct slice tail, bool append, struct err *e) {
+static enum err_code store_mem_put(struct store_txn *base, enum store_table table, struct slice key, struct slice value,
+                                   struct slice tail, bool append, struct err *e) {
     struct store_mem_txn *t = store_mem_txn_of(base);
     unsigned i = store_mem_slot(table);
     const struct store_mem_node *last = append ? store_mem_find(t->v.root[i], STORE_BELOW, slice_none()) : NULL;
@@ -359,9 +359,9 @@ static struct store_usage store_mem_usage(struct store *base) {
     return (struct store_usage){0, 0};
 }
 
-static const struct store_ops store_mem_ops = {
-    store_mem_close, store_mem_begin, store_mem_commit, store_mem_abort,      store_mem_get,  store_mem_put,
-    store_mem_del,   store_mem_seek,  store_mem_count,  store_mem_clear_dead, store_mem_usage};
+static const struct store_ops store_mem_ops = {store_mem_close, store_mem_begin,      store_mem_commit, store_mem_abort,
+                                               store_mem_get,   store_mem_put,        store_mem_del,    store_mem_seek,
+                                               store_mem_count, store_mem_clear_dead, store_mem_usage};
 
 enum err_code store_open_mem(struct store **out, struct err *e) {
     struct store_mem *s = mem_zalloc(1, sizeof *s);

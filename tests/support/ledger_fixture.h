@@ -14,9 +14,9 @@ struct ledger_fixture {
     struct chain *chain;
     struct sign_secret *secret[FIXTURE_SUBMITTERS];
     struct sign_public key[FIXTURE_SUBMITTERS];
-    unsigned fate[4]; /* notices by enum pool_fate */
+    unsigned fate[4];       /* notices by enum pool_fate */
     unsigned finals, drops; /* of the rules */
-    const char *refuse; /* entries with this text do not conform */
+    const char *refuse;     /* entries with this text do not conform */
 };
 
 void ledger_fixture_open(struct ledger_fixture *f, bool lmdb);

@@ -117,7 +117,7 @@ static void test_bombs_are_refused_before_they_grow(void **state) {
     n = ZSTD_compress(frame, ZSTD_compressBound(huge), zeros, huge, 1);
     b.body = slice_of(frame, n);
     assert_int_equal(open_batch(&b, &e), ERR_MALFORMED); /* says 64 MiB itself */
-    { /* a frame that does not say its size */
+    {                                                    /* a frame that does not say its size */
         ZSTD_CCtx *c = ZSTD_createCCtx();
         ZSTD_inBuffer in = {zeros, 1 << 20, 0};
         ZSTD_outBuffer out = {frame, ZSTD_compressBound(huge), 0};
@@ -223,7 +223,8 @@ static void test_short_memory_is_an_error_not_a_crash(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_batches_survive_the_round_trip), cmocka_unit_test(test_any_damage_to_a_batch_is_refused),
+        cmocka_unit_test(test_batches_survive_the_round_trip),
+        cmocka_unit_test(test_any_damage_to_a_batch_is_refused),
         cmocka_unit_test(test_bombs_are_refused_before_they_grow),
         cmocka_unit_test(test_wrong_root_and_count_are_refused),
         cmocka_unit_test(test_a_full_builder_says_so),

@@ -165,6 +165,41 @@ static void test_a_damaged_body_is_named_and_repaired(void **state) {
     ledger_fixture_close(&g);
 }
 
+static void test_what_is_derived_can_be_rebuilt(void **state) {
+    struct ledger_fixture f;
+    struct chain_tip tip;
+    struct store_txn *t;
+    struct chain_options o;
+    struct err e = {.text = ""};
+    uint64_t seq;
+    uint8_t key[8] = {0, 0, 0, 0, 0, 0, 0, 2};
+    (void)state;
+    ledger_fixture_open(&f, true);
+    ledger_fixture_grow(&f, 4, 2);
+    tip = *chain_tip(f.chain);
+    seq = chain_final_seq(f.chain, &f.key[1]);
+    chain_close(f.chain);
+    f.chain = NULL;
+    raw_write(f.store, STORE_META, slice_str("tip"), slice_str("garbage garbage"));
+    assert_int_equal(store_begin_write(f.store, &t, &e), ERR_OK);
+    assert_int_equal(store_put(t, STORE_BATCHES, slice_str("junk"), slice_str("junk"), &e), ERR_OK);
+    assert_int_equal(store_commit(t, &e), ERR_OK);
+    assert_true(check(&f).faults >= 2);
+    o = (struct chain_options){.channel = f.channel, .store = f.store, .pool = f.pool};
+    assert_int_equal(chain_open(&o, &f.chain, &e), ERR_CORRUPT);
+    if (chain_rebuild(f.store, &f.channel, &e) != ERR_OK)
+        fail_msg("%s", e.text);
+    assert_int_equal(check(&f).faults, 0);
+    assert_int_equal(chain_open(&o, &f.chain, &e), ERR_OK);
+    assert_true(digest_eq(&chain_tip(f.chain)->hash, &tip.hash));
+    assert_int_equal(chain_final_seq(f.chain, &f.key[1]), seq);
+    chain_close(f.chain);
+    f.chain = NULL;
+    raw_write(f.store, STORE_BODIES, slice_of(key, 8), slice_str("garbage garbage"));
+    assert_int_equal(chain_rebuild(f.store, &f.channel, &e), ERR_CORRUPT);
+    ledger_fixture_close(&f);
+}
+
 static enum err_code scan(void *ctx, struct err *e) {
     return fsck_first_scan(ctx, e);
 }
@@ -226,6 +261,7 @@ int main(void) {
         cmocka_unit_test(test_a_sound_ledger_has_no_fault),
         cmocka_unit_test(test_every_flipped_byte_of_every_value_is_found),
         cmocka_unit_test(test_a_damaged_body_is_named_and_repaired),
+        cmocka_unit_test(test_what_is_derived_can_be_rebuilt),
         cmocka_unit_test(test_a_child_that_dies_means_corrupt),
         cmocka_unit_test(test_a_truncated_or_scribbled_file_is_corrupt),
     };

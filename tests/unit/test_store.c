@@ -124,8 +124,7 @@ static void model_compare(struct store_txn *t, const struct model *m, uint64_t *
             at += step;
         while (at > 0 && at < MODEL_KEYS && !m->value[at])
             at += step;
-        enum err_code code =
-            store_seek(t, STORE_VOTES, how, end ? slice_none() : slice_of(&k, 1), &key, &v, &e);
+        enum err_code code = store_seek(t, STORE_VOTES, how, end ? slice_none() : slice_of(&k, 1), &key, &v, &e);
         assert_int_equal(code, at > 0 && at < MODEL_KEYS ? ERR_OK : ERR_NOT_FOUND);
         if (code == ERR_OK)
             assert_int_equal(key.ptr[0], at);
@@ -360,7 +359,7 @@ static int faulty_child(const struct place *p, long nth, int error) {
         return e.code == ERR_IO || e.code == ERR_NO_SPACE ? 0 : 99;
     for (; done < 5; done++) {
         struct store_txn *t;
-        char value[8];
+        char value[16];
         enum err_code code = store_begin_write(s, &t, &e);
         if (code != ERR_OK)
             break;
