@@ -21,14 +21,14 @@
 
 enum {
     STANDARD_ID = 64,
-    STANDARD_FIELDS = 64,    /* of one element; of a report format */
-    STANDARD_ELEMENTS = 64,  /* of one ext_std */
-    STANDARD_ENUM = 256,     /* values of one field */
-    STANDARD_CLASSES = 1024, /* of one op_class */
-    STANDARD_RULES = 1024,   /* map rules of one op_class */
-    STANDARD_TYPES = 1024,   /* of one type_vocab */
-    STANDARD_ALIASES = 64,   /* of one type */
-    STANDARD_ARENA = 8 << 20 /* bytes of one parsed standard, its compiled patterns included */
+    STANDARD_FIELDS = 64,     /* of one element; of a report format */
+    STANDARD_ELEMENTS = 64,   /* of one ext_std */
+    STANDARD_ENUM = 256,      /* values of one field */
+    STANDARD_CLASSES = 1024,  /* of one op_class */
+    STANDARD_RULES = 1024,    /* map rules of one op_class */
+    STANDARD_TYPES = 1024,    /* of one type_vocab */
+    STANDARD_ALIASES = 64,    /* of one type */
+    STANDARD_ARENA = 24 << 20 /* bytes of one parsed standard, compiled patterns included; no entry can need more */
 };
 #define STANDARD_GRACE_MS_MAX (366ULL * 86400000ULL)
 #define STANDARD_UNCLASSIFIED "unclassified"

@@ -3,6 +3,7 @@
 #include "audit/import.h"
 #include "audit/vocab.h"
 #include "tests/support/audit_world.h"
+#include "wire/mem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -297,6 +298,24 @@ static void test_vocabulary_unifies(void **state) {
     standard_release(std);
 }
 
+static void test_out_of_memory_leaves_the_state(void **state) {
+    struct slice entry =
+        world_standard(&w, (const char *)world_file(&w, "genesis/demo/operations.yaml").ptr, WORLD_FIN);
+    struct err e;
+    unsigned long n;
+    enum err_code rc = ERR_NO_MEMORY;
+    (void)state;
+    for (n = 1; n < 2000 && rc != ERR_OK; n++) {
+        mem_fail_at(n);
+        rc = world_put(&w, entry, WORLD_FIN, NULL, &e); /* asserts that a refusal changes nothing */
+        mem_fail_at(0);
+        if (rc != ERR_OK && rc != ERR_NO_MEMORY && !strstr(e.text, "no room"))
+            fail_msg("allocation %lu: %s: %s", n, err_name(rc), e.text);
+    }
+    assert_int_equal(rc, ERR_OK);
+    assert_true(n > 10);
+}
+
 static void test_semver_order(void **state) {
     static const char *const order[] = {"0.9.9",        "1.0.0-alpha",   "1.0.0-alpha.1", "1.0.0-alpha.beta",
                                         "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1",    "1.0.0",
@@ -328,6 +347,7 @@ int main(void) {
         T(test_classification_is_independent_of_rule_order),
         T(test_scope_outweighs_the_kind_of_match),
         T(test_vocabulary_unifies),
+        T(test_out_of_memory_leaves_the_state),
         T(test_semver_order),
     };
     return cmocka_run_group_tests_name("audit_state", tests, NULL, NULL);
