@@ -251,7 +251,9 @@ void core_propose_missing(struct core *c, int to) {
     struct core_tip tip;
     uint64_t missing, v, asked = 0;
     if (s && s->has_prop) {
-        if (!core_propose_parent(c, s->prop.parent_view, &s->prop.parent_pid, &tip))
+        if (s->prop.parent_view < core_floor(c))
+            return; /* below the final view: no certificate can help such a proposal */
+        if (!core_propose_parent(c, s->prop.parent_view, &s->prop.parent_pid, &tip) && s->prop.parent_view > 0)
             core_propose_get(c, to, s->prop.parent_view);
         for (v = s->prop.parent_view + 1; v < s->view && asked < 8; v++) {
             const struct core_slot *w = core_slot(c, v);

@@ -32,10 +32,12 @@ static void check_vote(struct world *w, struct world_node *node, const struct ce
 
 void check_sent(struct world *w, struct world_node *node, struct slice bytes) {
     struct message m;
+    struct err e = {ERR_OK, ""};
     if (!node->honest)
         return;
-    if (message_read(bytes, &m, NULL) != ERR_OK) {
-        world_break(w, "member %u sent what nobody can read", node->member);
+    if (message_read(bytes, &m, &e) != ERR_OK) {
+        world_break(w, "member %u sent what nobody can read: view %llu, parent %llu, %s", node->member,
+                    (unsigned long long)m.prop.view, (unsigned long long)m.prop.parent_view, e.text);
         return;
     }
     if (m.type == MESSAGE_NOTARIZE || m.type == MESSAGE_FINALIZE || m.type == MESSAGE_NULLIFY) {

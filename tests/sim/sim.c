@@ -48,7 +48,7 @@ static struct world_plan sim_plan(uint64_t seed) {
             p.k = p.k > p.n - p.n / 2 - f ? p.n - p.n / 2 - f : p.k;
     p.twins_split = (r >> 56) % 2;
     p.evil = (struct core_mutation){.finalize_after_nullify = (r >> 57) % 2, .notarize_after_nullify = (r >> 58) % 2,
-                                    .no_null_check = (r >> 59) % 2, .no_vote_persistence = (r >> 60) % 2};
+                                    .propose_low = (r >> 61) % 4 == 0, .no_null_check = (r >> 59) % 2, .no_vote_persistence = (r >> 60) % 2};
     sim_calm(&p, 4000 + (r >> 20) % 6000);
     return p;
 }
