@@ -10,8 +10,10 @@
 #include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -181,29 +183,44 @@ static int kv_tables(MDB_env *env, const struct kv_options *o, unsigned flags, M
     return rc;
 }
 
-/* Reads every page that is in use, in a child: a page past the file's end kills its reader. */
+/* Reads every page that is in use. */
+static bool kv_scan(MDB_env *env, const struct kv_options *o) {
+    MDB_dbi dbi[KV_TABLES];
+    MDB_txn *txn = NULL;
+    volatile uint8_t sink = 0;
+    int rc = kv_tables(env, o, 0, dbi);
+    if (rc == 0)
+        rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+    for (unsigned i = 0; rc == 0 && i < o->table_count; i++) {
+        MDB_cursor *c = NULL;
+        MDB_val k, v;
+        rc = mdb_cursor_open(txn, dbi[i], &c);
+        while (rc == 0 && (rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0)
+            for (size_t at = 0; at < v.mv_size; at++)
+                sink = (uint8_t)(sink ^ ((const uint8_t *)v.mv_data)[at]);
+        if (c)
+            mdb_cursor_close(c);
+        rc = rc == MDB_NOTFOUND ? 0 : rc ? rc : MDB_CORRUPTED;
+    }
+    mdb_txn_abort(txn);
+    return rc == 0;
+}
+
+/* In a child, since a page past the file's end kills its reader. */
 static bool kv_survives(const char *path, const struct kv_options *o, uint64_t map) {
     pid_t pid = fork();
     if (pid < 0)
         return false;
     if (pid == 0) {
         MDB_env *env = NULL;
-        MDB_dbi dbi[KV_TABLES];
-        MDB_txn *txn = NULL;
-        volatile uint8_t sink = 0;
-        if (kv_env(path, o, map, &env, NULL) || kv_tables(env, o, 0, dbi) || mdb_txn_begin(env, NULL, MDB_RDONLY, &txn))
-            _exit(1);
-        for (unsigned i = 0; i < o->table_count; i++) {
-            MDB_cursor *c = NULL;
-            MDB_val k, v;
-            int rc = mdb_cursor_open(txn, dbi[i], &c);
-            while (rc == 0 && (rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0)
-                for (size_t at = 0; at < v.mv_size; at++)
-                    sink = (uint8_t)(sink ^ ((const uint8_t *)v.mv_data)[at]);
-            if (rc != MDB_NOTFOUND)
-                _exit(1);
-        }
-        _exit(0);
+        const struct rlimit none = {0, 0};
+        (void)setrlimit(RLIMIT_CORE, &none);
+        (void)signal(SIGBUS, SIG_DFL);
+        (void)signal(SIGSEGV, SIG_DFL);
+        bool good = !kv_env(path, o, map, &env, NULL) && kv_scan(env, o);
+        if (env)
+            mdb_env_close(env);
+        _exit(good ? 0 : 1);
     }
     int status = 0;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {

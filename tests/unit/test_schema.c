@@ -102,20 +102,26 @@ static enum err_code small(const char *bytes, size_t len) {
 static void test_every_non_canonical_form_is_refused(void **state) {
     (void)state;
     assert_int_equal(SMALL("\x81\xA1n\x05"), ERR_OK);
-    assert_int_equal(SMALL("\x82\xA4""flag\xC3\xA1n\x05"), ERR_OK);
-    assert_int_equal(SMALL("\x81\xA1n\xCC\x05"), ERR_MALFORMED);              /* not the shortest number */
-    assert_int_equal(SMALL("\x81\xD9\x01n\x05"), ERR_MALFORMED);              /* not the shortest text */
-    assert_int_equal(SMALL("\xDE\x00\x01\xA1n\x05"), ERR_MALFORMED);          /* not the shortest map */
-    assert_int_equal(SMALL("\x82\xA1n\x05\xA4""flag\xC3"), ERR_MALFORMED);    /* order */
-    assert_int_equal(SMALL("\x82\xA1n\x05\xA1n\x05"), ERR_MALFORMED);         /* repeated */
-    assert_int_equal(SMALL("\x82\xA1n\x05\xA1z\x05"), ERR_MALFORMED);         /* unknown */
-    assert_int_equal(SMALL("\x82\xA4""flag\xC2\xA1n\x05"), ERR_MALFORMED);    /* empty value present */
-    assert_int_equal(SMALL("\x80"), ERR_MALFORMED);                           /* missing */
-    assert_int_equal(SMALL("\x81\xA1n\xC0"), ERR_MALFORMED);                  /* nil */
-    assert_int_equal(SMALL("\x81\xA1n\xCA\x3F\x80\x00\x00"), ERR_MALFORMED);  /* float */
-    assert_int_equal(SMALL("\x81\xA1n\x05\x00"), ERR_MALFORMED);              /* bytes behind */
-    assert_int_equal(SMALL("\x81\xA1n\xCD\x03\xE9"), ERR_MALFORMED);          /* out of range */
-    assert_int_equal(SMALL("\xDD\x10\x00\x00\x00"), ERR_MALFORMED);           /* 268 million elements in five bytes */
+    assert_int_equal(SMALL("\x82\xA4"
+                           "flag\xC3\xA1n\x05"),
+                     ERR_OK);
+    assert_int_equal(SMALL("\x81\xA1n\xCC\x05"), ERR_MALFORMED);     /* not the shortest number */
+    assert_int_equal(SMALL("\x81\xD9\x01n\x05"), ERR_MALFORMED);     /* not the shortest text */
+    assert_int_equal(SMALL("\xDE\x00\x01\xA1n\x05"), ERR_MALFORMED); /* not the shortest map */
+    assert_int_equal(SMALL("\x82\xA1n\x05\xA4"
+                           "flag\xC3"),
+                     ERR_MALFORMED);                                  /* order */
+    assert_int_equal(SMALL("\x82\xA1n\x05\xA1n\x05"), ERR_MALFORMED); /* repeated */
+    assert_int_equal(SMALL("\x82\xA1n\x05\xA1z\x05"), ERR_MALFORMED); /* unknown */
+    assert_int_equal(SMALL("\x82\xA4"
+                           "flag\xC2\xA1n\x05"),
+                     ERR_MALFORMED);                                         /* empty value present */
+    assert_int_equal(SMALL("\x80"), ERR_MALFORMED);                          /* missing */
+    assert_int_equal(SMALL("\x81\xA1n\xC0"), ERR_MALFORMED);                 /* nil */
+    assert_int_equal(SMALL("\x81\xA1n\xCA\x3F\x80\x00\x00"), ERR_MALFORMED); /* float */
+    assert_int_equal(SMALL("\x81\xA1n\x05\x00"), ERR_MALFORMED);             /* bytes behind */
+    assert_int_equal(SMALL("\x81\xA1n\xCD\x03\xE9"), ERR_MALFORMED);         /* out of range */
+    assert_int_equal(SMALL("\xDD\x10\x00\x00\x00"), ERR_MALFORMED);          /* 268 million elements in five bytes */
     assert_int_equal(cursor_check(slice_of("\xDD\x10\x00\x00\x00", 5), LIMIT_DEPTH, NULL), ERR_MALFORMED);
     assert_int_equal(cursor_check(slice_of("\xA2\xC3\x28", 3), LIMIT_DEPTH, NULL), ERR_MALFORMED); /* UTF-8 */
 }
@@ -134,8 +140,10 @@ static void test_nesting_is_bounded(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_record_round_trip_is_identity),  cmocka_unit_test(test_record_with_257_objects_is_refused),
-        cmocka_unit_test(test_record_without_subject_is_refused), cmocka_unit_test(test_every_non_canonical_form_is_refused),
+        cmocka_unit_test(test_record_round_trip_is_identity),
+        cmocka_unit_test(test_record_with_257_objects_is_refused),
+        cmocka_unit_test(test_record_without_subject_is_refused),
+        cmocka_unit_test(test_every_non_canonical_form_is_refused),
         cmocka_unit_test(test_nesting_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
