@@ -9,6 +9,18 @@ static bool check_durable(const struct world_node *node, uint64_t view, enum cor
     return false;
 }
 
+/* Votes in the order in which they become durable: a stored vote may be sent for the first time much later. */
+void check_stored(struct world *w, const struct world_node *node, uint64_t view, enum core_record_type type) {
+    bool nullified = check_durable(node, view, CORE_RECORD_OWN_NULLIFY);
+    if (!node->honest)
+        return;
+    if (nullified && (type == CORE_RECORD_OWN_NOTARIZE || type == CORE_RECORD_OWN_FINALIZE))
+        world_break(w, "member %u voted (record %d) after nullify in view %llu", node->member, (int)type,
+                    (unsigned long long)view);
+    if (type == CORE_RECORD_OWN_NULLIFY && check_durable(node, view, CORE_RECORD_OWN_FINALIZE))
+        world_break(w, "member %u nullified view %llu after finalize", node->member, (unsigned long long)view);
+}
+
 static void check_vote(struct world *w, struct world_node *node, const struct cert_vote *v) {
     static const enum core_record_type record[] = {0, CORE_RECORD_OWN_NOTARIZE, CORE_RECORD_OWN_FINALIZE,
                                                    CORE_RECORD_OWN_NULLIFY};
@@ -20,11 +32,6 @@ static void check_vote(struct world *w, struct world_node *node, const struct ce
     if (past->have[v->type] && (!digest_eq(&past->pid[v->type], &v->pid) || !digest_eq(&past->sig[v->type], &sig)))
         world_break(w, "member %u voted twice (type %d) in view %llu", node->member, v->type,
                     (unsigned long long)v->view);
-    if (!past->have[v->type] && v->type != CERT_NULLIFY && past->have[CERT_NULLIFY])
-        world_break(w, "member %u voted type %d after nullify in view %llu", node->member, v->type,
-                    (unsigned long long)v->view);
-    if (!past->have[v->type] && v->type == CERT_NULLIFY && past->have[CERT_FINALIZE])
-        world_break(w, "member %u nullified view %llu after finalize", node->member, (unsigned long long)v->view);
     past->have[v->type] = true;
     past->pid[v->type] = v->pid;
     past->sig[v->type] = sig;

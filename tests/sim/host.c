@@ -28,6 +28,7 @@ static void host_apply(struct world *w, struct world_node *node, const struct wo
                 free(op->record.bytes);
                 return;
             }
+        check_stored(w, node, op->record.view, op->record.type);
         if (d->count < WORLD_RECORDS)
             d->records[d->count++] = op->record;
         break;

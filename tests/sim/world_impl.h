@@ -125,6 +125,7 @@ void host_step(struct world *w, struct world_node *node, struct core_event *ev);
 /* check.c: the invariants */
 void check_sent(struct world *w, struct world_node *node, struct slice bytes);
 void check_update(struct world *w, struct world_node *node, const struct core_update *up);
+void check_stored(struct world *w, const struct world_node *node, uint64_t view, enum core_record_type type);
 void check_end(struct world *w);
 
 #endif
