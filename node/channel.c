@@ -72,7 +72,7 @@ static uint64_t channel_anchor_pace(const void *genesis, const uint8_t id[DIGEST
     return 0;
 }
 
-static enum err_code channel_audit_policy(struct channel *c, struct audit_state **out, struct err *e) {
+enum err_code channel_audit_empty(struct channel *c, struct audit_state **out, struct err *e) {
     const struct genesis_node *nodes[LIMIT_MEMBERS];
     size_t i, n = genesis_members(c->o.genesis, c->o.founding, nodes, LIMIT_MEMBERS);
     struct audit_member *members = mem_zalloc(n, sizeof *members);
@@ -100,7 +100,7 @@ static enum err_code channel_open_rules(struct channel *c, struct err *e) {
     struct audit_state *state = NULL;
     struct source src = {0};
     struct digest hash = block_genesis(&c->id);
-    enum err_code rc = channel_audit_policy(c, &state, e);
+    enum err_code rc = channel_audit_empty(c, &state, e);
     if (rc != ERR_OK)
         return rc;
     rc = source_open(&src, c->store, e);
