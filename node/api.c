@@ -12,6 +12,15 @@
 
 const struct api_method api_methods[] = {
     {"channel.show", api_channel_show, false, false},
+    {"evidence.dispute", api_evidence_dispute, true, false},
+    {"evidence.export", api_evidence_export, true, false},
+    {"evidence.list", api_evidence_list, false, false},
+    {"evidence.request", api_evidence_request, true, false},
+    {"evidence.verify", api_evidence_verify, false, false},
+    {"findings", api_findings, false, false},
+    {"standard.list", api_standard_list, false, false},
+    {"standard.publish", api_standard_publish, true, false},
+    {"standard.show", api_standard_show, false, false},
     {"status", api_status, false, false},
     {"submit", api_submit, true, false},
     {NULL, NULL, false, false},
