@@ -42,6 +42,7 @@ struct fixture {
     struct model m;
     struct buf carried;
     struct err e;
+    uint64_t seed;
 };
 
 /* An entry of the tests: source u8 ‖ number u32 ‖ some bytes. */
@@ -246,6 +247,14 @@ static void test_unknown_batch_took_seq_resealed_or_recognised(void **state) {
 
 /* ---- against the model ---- */
 
+/* splitmix64, so that a walk can be repeated from its seed */
+static uint32_t chance(struct fixture *f, uint32_t below) {
+    uint64_t z = (f->seed += 0x9e3779b97f4a7c15U);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    return (uint32_t)((z ^ (z >> 31)) % below);
+}
+
 static void model_final(struct fixture *f, const struct sealed *s) {
     for (uint32_t i = 0; i < s->count; i++) {
         uint32_t n = s->ids[i], source = n % SOURCES;
@@ -265,7 +274,7 @@ static bool make_final(struct fixture *f, bool newest) {
     for (uint32_t i = f->m.sealed_count; i-- > 0;)
         if (f->m.sealed[i].seq == want) {
             found = &f->m.sealed[i];
-            if (newest || randombytes_uniform(4))
+            if (newest || chance(f, 4))
                 break;
         }
     if (!found)
@@ -294,7 +303,7 @@ static void retry_some(struct fixture *f) {
     assert_int_equal(outbox_refused_each(f->box, gather, &x, &f->e), ERR_OK);
     if (!x.count)
         return;
-    uint32_t i = randombytes_uniform(x.count);
+    uint32_t i = chance(f, x.count);
     enum err_code c = outbox_retry(f->box, x.id[i], slice_none(), 5, &f->e);
     assert_true(c == ERR_OK || c == ERR_BUSY);
     if (!c)
@@ -303,10 +312,10 @@ static void retry_some(struct fixture *f) {
 
 static void refuse_some(struct fixture *f) {
     struct digest h;
-    uint64_t seq, from = outbox_last_final(f->box) + 1 + randombytes_uniform(3);
+    uint64_t seq, from = outbox_last_final(f->box) + 1 + chance(f, 3);
     if (outbox_sealed(f->box, from, &seq, &h, &f->carried, &f->e))
         return;
-    struct outbox_refusal r = {seq, &h, randombytes_uniform(12), ERR_NONCONFORMING, slice_str("no"), 1};
+    struct outbox_refusal r = {seq, &h, chance(f, 12), ERR_NONCONFORMING, slice_str("no"), 1};
     enum err_code c = outbox_refuse(f->box, &r, &f->e);
     assert_true(c == ERR_OK || c == ERR_NOT_FOUND);
 }
@@ -316,8 +325,11 @@ static void test_random_walk_each_entry_final_once_in_order(void **state) {
     uint32_t appended = 0;
     uint64_t seq;
     f->m.record = true;
+    const char *seed = getenv("ASSAY_SEED");
+    f->seed = seed ? strtoull(seed, NULL, 10) : randombytes_random();
+    print_message("ASSAY_SEED=%llu\n", (unsigned long long)f->seed);
     for (int step = 0; step < 700; step++) {
-        uint32_t dice = randombytes_uniform(100), n = 1 + randombytes_uniform(9);
+        uint32_t dice = chance(f, 100), n = 1 + chance(f, 9);
         struct outbox_stats st;
         assert_int_equal(outbox_stats(f->box, &st, &f->e), ERR_OK);
         if (dice < 30 && appended + n < ENTRIES && st.entries - st.sealed_entries + n < 60) {
