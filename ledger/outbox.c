@@ -164,7 +164,7 @@ static enum err_code outbox_append_check(const struct slice *entries, size_t cou
 enum err_code outbox_append(struct outbox *o, const struct slice *entries, size_t count,
                             const struct outbox_position *positions, size_t position_count, int64_t now,
                             struct err *e) {
-    uint64_t bytes;
+    uint64_t bytes = 0;
     enum err_code c = outbox_append_check(entries, count, positions, position_count, &bytes, e);
     if (c)
         return c;
