@@ -413,7 +413,7 @@ enum err_code kv_raw_get(struct kv_txn *t, unsigned table, struct slice key, str
 }
 
 enum err_code kv_get(struct kv_txn *t, unsigned table, struct slice key, struct slice *value, struct err *e) {
-    struct slice raw;
+    struct slice raw = slice_none();
     enum err_code c = kv_raw_get(t, table, key, &raw, e);
     return c ? c : kv_checked(t, table, kv_val(key), kv_val(raw), value, e);
 }
