@@ -228,7 +228,7 @@ static void courier_cut(struct courier *c) {
     struct err e = {0};
     enum err_code rc;
     while ((rc = outbox_stats(c->outbox, &s, &e)) == ERR_OK && s.entries > s.sealed_entries &&
-           (s.sealed_batches == 0 || s.entries - s.sealed_entries >= LIMIT_BATCH_ENTRIES)) {
+           (s.sealed_batches == 0 || s.holes > 0 || s.entries - s.sealed_entries >= LIMIT_BATCH_ENTRIES)) {
         uint64_t seq;
         rc = outbox_cut(c->outbox, &seq, &e);
         if (rc == ERR_BUSY || rc == ERR_NOT_FOUND)
