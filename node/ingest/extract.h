@@ -53,7 +53,7 @@ extern const struct schema extract_schema;
 
 /* ---- compiled ---- */
 struct extract_ref {
-    bool constant;
+    bool constant, root; /* root: written "$.path", from the top even within `each` */
     struct slice text;     /* of a constant; the place's name otherwise */
     struct json_path path; /* JSON */
     uint32_t group;        /* regex */
@@ -79,7 +79,7 @@ struct extractor {
     struct extract_spec actor_name, actor_type, op, note, status, at, end;
     struct extract_field *actor_ext, *custom, *when;
     struct extract_object_spec *objects;
-    struct time_text time, time_source; /* time_source: filled by extractor_run from the source's zone */
+    struct time_text time;
 };
 
 /* All in `a`, borrowing from config, but the pattern: extractor_release. `at` is the path of the config in doc, for
@@ -120,7 +120,7 @@ struct extract_view {
 struct extract_values {
     struct slice *items;
     const struct json_node **nodes; /* JSON: of each item, scalar or not */
-    size_t count;
+    size_t count, room;
 };
 struct extract_type {
     const char *name;
