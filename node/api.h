@@ -1,5 +1,5 @@
 /* node/api.h -- what a node can be asked: one handler a method, the same for commands (rpc) and HTTP.
- * Owns: the table of methods, the worker threads that run them, the streams that stay open (watch).
+ * Owns: the table of methods, the worker threads that run them.
  * A handler reads canonical params by a schema of its own and writes canonical msgpack answers: maps whose keys are in
  * ascending order. It runs on a worker thread and may wait. Files api_*.c hold the handlers, a theme each.
  * Source: docs/PROTOCOL.md (commands). */
@@ -8,7 +8,7 @@
 
 #include "node/node.h"
 
-enum { API_WORKERS = 4, API_QUEUE = 256, API_STREAMS = 64, API_PARAMS = 8 << 20 };
+enum { API_THREADS = 128 /* calls at once */, API_QUEUE = 512 };
 
 struct api_call {
     struct node *node;
@@ -27,7 +27,6 @@ struct api_method {
     const char *name;
     api_handler run;
     bool writes; /* needs more than the right to read */
-    bool stream; /* stays open: runs on a thread of its own */
 };
 
 extern const struct api_method api_methods[]; /* ends with a NULL name */

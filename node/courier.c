@@ -1,6 +1,7 @@
 /* node/courier.c -- see courier.h. */
 #include "node/courier.h"
 
+#include "audit/annotation.h"
 #include "ledger/batch.h"
 #include "ledger/entry.h"
 #include "node/clock.h"
@@ -203,13 +204,31 @@ static void courier_refused(struct courier *c, const struct courier_refusal *r) 
         courier_tell(c, &leaf, r->why.code, &r->why, NULL);
 }
 
+/* A whole batch was refused: its seq needs another entry, or all later ones wait for ever. */
+static void courier_fill(struct courier *c) {
+    struct outbox_stats s;
+    struct buf b;
+    struct slice entry;
+    struct err e = {0};
+    if (outbox_stats(c->outbox, &s, &e) != ERR_OK)
+        courier_fatal(c, &e);
+    if (s.holes == 0 || s.entries > s.sealed_entries)
+        return;
+    buf_init(&b, LIMIT_ENTRY);
+    annotation_entry(slice_none(), slice_str("a batch of this submitter was refused"), &b);
+    entry = buf_slice(&b);
+    if (buf_check(&b, &e) != ERR_OK || outbox_append(c->outbox, &entry, 1, NULL, 0, clock_wall_ms(), &e) != ERR_OK)
+        log_err(channel_name(c->o.channel), "closing a hole in the sequence of batches", &e);
+    buf_release(&b);
+}
+
 /* Seals what waits: at once when nothing is in flight, else only full batches. */
 static void courier_cut(struct courier *c) {
     struct outbox_stats s;
     struct err e = {0};
     enum err_code rc;
     while ((rc = outbox_stats(c->outbox, &s, &e)) == ERR_OK && s.entries > s.sealed_entries &&
-           (s.sealed_batches == 0 || s.entries - s.sealed_entries >= LIMIT_BATCH_ENTRIES)) {
+           (s.sealed_batches == 0 || s.holes > 0 || s.entries - s.sealed_entries >= LIMIT_BATCH_ENTRIES)) {
         uint64_t seq;
         rc = outbox_cut(c->outbox, &seq, &e);
         if (rc == ERR_BUSY || rc == ERR_NOT_FOUND)
@@ -267,6 +286,7 @@ static void *courier_run(void *arg) {
             courier_refused(c, &refusals[i]);
         if (c->offered < outbox_last_final(c->outbox))
             c->offered = outbox_last_final(c->outbox);
+        courier_fill(c);
         courier_cut(c);
         courier_offer(c);
     }

@@ -2,6 +2,7 @@
  * Start: home, config, genesis, keys, connections, channels, couriers, services. Stop is the reverse. */
 #include "node/node.h"
 
+#include "audit/annotation.h"
 #include "node/api.h"
 #include "node/clock.h"
 #include "node/log.h"
@@ -230,6 +231,9 @@ static void node_courier_fatal(void *ctx, const struct err *why) {
 
 /* ---- start ---- */
 
+/* What gives meaning to the kinds of entries that standards do not govern. */
+static const struct audit_module *const node_modules[] = {&annotation_module};
+
 static enum err_code node_open_channel(struct node *n, const struct genesis_channel *founding, struct err *e) {
     struct node_channel *c = &n->channels[n->channel_count];
     struct channel_options co = {.genesis = &n->genesis,
@@ -237,6 +241,8 @@ static enum err_code node_open_channel(struct node *n, const struct genesis_chan
                                  .self = n->self,
                                  .keys = &n->keys,
                                  .dir = c->dir,
+                                 .modules = node_modules,
+                                 .module_count = sizeof node_modules / sizeof node_modules[0],
                                  .ctx = c,
                                  .send = node_channel_send,
                                  .final = node_channel_final,

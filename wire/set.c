@@ -1,6 +1,6 @@
 /* wire/set.c -- see set.h. set_hash = SHA-256 of
- * "assay/set/v1" NUL ‖ channel[32] ‖ epoch u64 ‖ protocol u32 ‖ k u32 ‖ n u32 ‖ for each member: name length u8 ‖ name ‖
- * org u32 ‖ group u32 ‖ regulator u8 ‖ key[32]; integers big-endian. */
+ * "assay/set/v1" NUL ‖ channel[32] ‖ epoch u64 ‖ protocol u32 ‖ k u32 ‖ n u32 ‖ for each member: name length u8 ‖ name
+ * ‖ org u32 ‖ group u32 ‖ regulator u8 ‖ key[32]; integers big-endian. */
 #include "wire/set.h"
 
 #include "wire/buf.h"
