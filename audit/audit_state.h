@@ -78,7 +78,7 @@ struct audit_module {
     void (*release)(void *part);
     void (*digest)(void *part, struct digest *out); /* of its content; may be NULL */
 };
-enum { AUDIT_STATE_MODULES = 4 };
+enum { AUDIT_STATE_MODULES = 8 };
 
 /* One published version as the state holds it. */
 struct audit_version {

@@ -3,6 +3,7 @@
 #include "node/node.h"
 
 #include "audit/anchor.h"
+#include "audit/annotation.h"
 #include "audit/cases_module.h"
 #include "node/api.h"
 #include "node/clock.h"
@@ -238,7 +239,8 @@ static void node_courier_fatal(void *ctx, const struct err *why) {
 /* ---- start ---- */
 
 /* What governs a channel besides standards. All nodes of a network must serve the same: it decides what is valid. */
-static const struct audit_module *const node_modules[] = {&cases_module, &anchor_module, &anchor_grant_module};
+static const struct audit_module *const node_modules[] = {&cases_module, &annotation_module, &anchor_module,
+                                                          &anchor_grant_module};
 
 static enum err_code node_open_channel(struct node *n, const struct genesis_channel *founding, struct err *e) {
     struct node_channel *c = &n->channels[n->channel_count];
@@ -248,15 +250,17 @@ static enum err_code node_open_channel(struct node *n, const struct genesis_chan
                                  .keys = &n->keys,
                                  .dir = c->dir,
                                  .modules = node_modules,
-                                 .module_count = sizeof node_modules / sizeof *node_modules,
+                                 .module_count = sizeof node_modules / sizeof node_modules[0],
                                  .ctx = c,
                                  .send = node_channel_send,
                                  .final = node_channel_final,
                                  .fate = node_channel_fate,
                                  .misbehaved = node_channel_misbehaved,
                                  .fatal = node_channel_fatal};
-    struct courier_options oo = {
-        .keys = &n->keys, .dir = c->outbox_dir, .bytes_max = n->config.body.limits.outbox_bytes, .fatal = node_courier_fatal};
+    struct courier_options oo = {.keys = &n->keys,
+                                 .dir = c->outbox_dir,
+                                 .bytes_max = n->config.body.limits.outbox_bytes,
+                                 .fatal = node_courier_fatal};
     enum err_code rc;
     c->node = n;
     snprintf(c->dir, sizeof c->dir, "%s/channels/%.*s", n->config.home, SLICE_ARG(founding->name));
