@@ -5,6 +5,7 @@
 #include "audit/anchor.h"
 #include "audit/annotation.h"
 #include "audit/cases_module.h"
+#include "node/anchors.h"
 #include "node/api.h"
 #include "node/clock.h"
 #include "node/desk.h"
@@ -374,6 +375,8 @@ enum err_code node_start(const char *home, struct node **out, struct err *e) {
     atomic_store(&n->running, true);
     if ((rc = node_connect(n, e)) == ERR_OK)
         rc = desk_start(n->desk, e);
+    if (rc == ERR_OK)
+        rc = anchors_start(n, &n->anchors, e);
 out:
     if (rc != ERR_OK) {
         node_stop(n);
@@ -387,6 +390,7 @@ void node_stop(struct node *n) {
     size_t i;
     atomic_store(&n->running, false);
     api_stop(n->api);
+    anchors_stop(n->anchors);
     desk_stop(n->desk);
     if (n->peers)
         peers_stop(n->peers);
