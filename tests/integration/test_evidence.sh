@@ -69,6 +69,8 @@ for id in $nodes; do up "$id"; done
 reg=$dir/net/nodes/fin-reg-1 acme=$dir/net/nodes/acme-hq
 for id in $nodes; do eventually "$id answers" 30 'acknowledged' "$assay" standard list --channel parent \
     --home "$dir/net/nodes/$id"; done
+# the key grants come first, so that the records stand one behind another
+for ch in acme globex; do eventually "$ch has its anchor key" 20 "$ch: anchor key of epoch 1" cat "$dir/fin-reg-1.log"; done
 "$build/bench/load" --home "$acme" --channel acme --clients 1 --count 8 >/dev/null || bad 'records' 'load failed'
 
 request() { "$assay" evidence request "$1" --reason '投诉 2026-17' --deadline "${2:-20s}" --wait "${3:-25s}" --as 王检查 \
@@ -130,13 +132,33 @@ check 'lint' 0 'well formed' "$assay" standard lint "$root/genesis/demo/finance-
 sed 's/mode: enforce/mode: maybe/' "$root/genesis/demo/finance-ext.yaml" >"$dir/bad.yaml"
 check 'lint names the line' 2 'bad.yaml:7' "$assay" standard lint "$dir/bad.yaml"
 check 'publish' 0 'is published on acme' "$assay" standard publish "$root/genesis/demo/finance-ext.yaml" \
-    "$root/genesis/demo/vocab.yaml" --all-channels --home "$reg" --as 李监管
+    "$root/genesis/demo/vocab.yaml" --channel acme --home "$reg" --as 李监管
 check 'published twice' 4 'published already' "$assay" standard publish "$root/genesis/demo/vocab.yaml" \
     --channel acme --home "$reg"
 check 'an enterprise may not publish' 4 'may not issue' "$assay" standard publish "$root/genesis/demo/operations.yaml" \
     --channel acme --home "$acme"
-eventually 'all acknowledge' 15 '4 of 4' "$assay" standard list --channel globex --home "$dir/net/nodes/globex-sub"
+eventually 'all acknowledge' 15 '4 of 4' "$assay" standard list --channel acme --home "$dir/net/nodes/acme-sub"
 check 'show' 0 'real_name' "$assay" standard show finance-ext --channel acme --home "$acme"
+
+# 12.5 what a standard flags becomes a finding, once
+cat >"$dir/flag.yaml" <<'YAML'
+id: desk-rules
+kind: ext_std
+version: 1.0.0
+mode: flag
+effective_from: 2026-01-01
+body:
+  elements:
+    - element: actor
+      fields:
+        - {name: desk_no, type: str, required: true}
+YAML
+check 'a flag standard' 0 'is published on globex' "$assay" standard publish "$dir/flag.yaml" --channel globex --home "$reg"
+"$build/bench/load" --home "$dir/net/nodes/globex-hq" --channel globex --clients 1 --count 3 >/dev/null
+eventually 'findings are filed' 20 'desk_no' "$assay" findings --channel globex --home "$dir/net/nodes/globex-sub"
+sleep 2
+out=$("$assay" findings --channel globex --home "$reg" --json | grep -o '"kind":"conformance"' | wc -l)
+if [ "$out" = 3 ]; then ok 'each once'; else bad 'each once' "$out findings on 3 records"; fi
 
 # 13 anchors: the key was granted, nothing is amiss
 check 'anchor key received' 0 'anchor key of epoch 1' grep -h 'anchor key' "$dir/acme-sub.log"
