@@ -10,6 +10,11 @@ extern const struct cli_command commands[]; /* ends with NULL words */
 /* cmd_network_init.c */
 extern const struct cli_option cmd_network_init_options[];
 enum err_code cmd_network_init(struct cli *c, struct err *e);
+/* cmd_network.c */
+extern const struct cli_option cmd_network_up_options[], cmd_network_down_options[], cmd_network_status_options[];
+enum err_code cmd_network_up(struct cli *c, struct err *e);
+enum err_code cmd_network_down(struct cli *c, struct err *e);
+enum err_code cmd_network_status(struct cli *c, struct err *e);
 /* cmd_node_init.c */
 extern const struct cli_option cmd_node_init_options[];
 enum err_code cmd_node_init(struct cli *c, struct err *e);
