@@ -12,8 +12,14 @@
 
 const struct api_method api_methods[] = {
     {"channel.show", api_channel_show, false, false},
+    {"checkpoint", api_checkpoint, false, false},
+    {"proof.consistency", api_proof_consistency, false, false},
+    {"proof.inclusion", api_proof_inclusion, false, false},
+    {"query", api_query, false, false},
+    {"show", api_show, false, false},
     {"status", api_status, false, false},
     {"submit", api_submit, true, false},
+    {"watch", api_watch, false, true},
     {NULL, NULL, false, false},
 };
 
