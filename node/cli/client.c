@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-static enum err_code client_connect(struct client *cl, const char *home, uint32_t timeout_ms, struct err *e) {
+enum err_code client_reach(struct client *cl, uint32_t timeout_ms, struct err *e) {
+    const char *home = cl->self->config.home;
     const struct config_body *config = &cl->self->config.body;
     struct slice listen = config->listen.len ? config->listen : cl->self->self->address;
     char host[256];
@@ -45,7 +46,7 @@ enum err_code client_load(const char *home, struct client *cl, struct err *e) {
 
 enum err_code client_open_home(const char *home, uint32_t timeout_ms, struct client *cl, struct err *e) {
     enum err_code rc = client_load(home, cl, e);
-    if (rc == ERR_OK && (rc = client_connect(cl, home, timeout_ms, e)) != ERR_OK)
+    if (rc == ERR_OK && (rc = client_reach(cl, timeout_ms, e)) != ERR_OK)
         client_close(cl);
     return rc;
 }

@@ -25,6 +25,8 @@ enum err_code client_open(struct cli *c, struct client *cl, struct err *e) ERR_C
 enum err_code client_open_home(const char *home, uint32_t timeout_ms, struct client *cl, struct err *e) ERR_CHECKED;
 /* The home alone, no connection: cl->self. */
 enum err_code client_load(const char *home, struct client *cl, struct err *e) ERR_CHECKED;
+/* Connects one that client_load filled. */
+enum err_code client_reach(struct client *cl, uint32_t timeout_ms, struct err *e) ERR_CHECKED;
 void client_close(struct client *cl);
 
 /* One request; params is one canonical value or absent. on_body (may be NULL) gets each answer, in order, borrowed;

@@ -29,5 +29,22 @@ enum err_code cmd_genesis_assemble(struct cli *c, struct err *e);
 enum err_code cmd_genesis_sign(struct cli *c, struct err *e);
 enum err_code cmd_genesis_verify(struct cli *c, struct err *e);
 enum err_code cmd_genesis_show(struct cli *c, struct err *e);
+/* cmd_channel.c */
+extern const struct cli_option cmd_channel_options[];
+enum err_code cmd_channel_list(struct cli *c, struct err *e);
+enum err_code cmd_channel_show(struct cli *c, struct err *e);
+/* cmd_query.c */
+extern const struct cli_option cmd_query_options[];
+enum err_code cmd_query(struct cli *c, struct err *e);
+/* cmd_show.c */
+extern const struct cli_option cmd_show_options[], cmd_watch_options[];
+enum err_code cmd_show(struct cli *c, struct err *e);
+enum err_code cmd_watch(struct cli *c, struct err *e);
+/* cmd_proof.c */
+extern const struct cli_option cmd_checkpoint_options[], cmd_proof_verify_options[];
+enum err_code cmd_checkpoint(struct cli *c, struct err *e);
+enum err_code cmd_proof_inclusion(struct cli *c, struct err *e);
+enum err_code cmd_proof_consistency(struct cli *c, struct err *e);
+enum err_code cmd_proof_verify(struct cli *c, struct err *e);
 
 #endif
