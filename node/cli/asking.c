@@ -174,6 +174,23 @@ enum err_code asking_query(const struct cli *c, const struct genesis *g, struct 
     return ERR_OK;
 }
 
+bool asking_query_any(const struct query *q) {
+    struct buf b;
+    bool any;
+    buf_init(&b, 64 << 10);
+    query_write(q, &b);
+    any = b.failed || b.len > 1; /* more than an empty map */
+    buf_release(&b);
+    return any;
+}
+
+void asking_query_pack(const struct query *q, struct buf *out) {
+    if (asking_query_any(q)) {
+        pack_cstr(out, "query");
+        query_write(q, out);
+    }
+}
+
 enum err_code asking_channels(const struct cli *c, const struct node *self, struct slice out[ASKING_CHANNELS],
                               size_t *count, struct err *e) {
     const char *only = cli_opt(c, "channel");

@@ -52,7 +52,7 @@ static void query_params(const struct query_run *r, struct slice channel, struct
     uint64_t buckets = 0;
     buf_clear(out);
     (void)!cli_number(r->c, "histogram", 1, 512, &buckets, NULL);
-    pack_map(out, 2u + count + proof + (buckets > 0));
+    pack_map(out, 1u + count + proof + (buckets > 0) + asking_query_any(&r->query));
     pack_cstr(out, "channel"), pack_str(out, channel);
     if (count)
         pack_cstr(out, "count"), pack_bool(out, true);
@@ -60,8 +60,7 @@ static void query_params(const struct query_run *r, struct slice channel, struct
         pack_cstr(out, "histogram"), pack_u64(out, buckets);
     if (proof)
         pack_cstr(out, "proof"), pack_bool(out, true);
-    pack_cstr(out, "query");
-    query_write(&r->query, out);
+    asking_query_pack(&r->query, out);
 }
 
 static enum err_code query_ask(struct query_run *r, struct slice channel, struct slice *answer, struct err *e) {

@@ -268,14 +268,13 @@ static enum err_code watch_start(struct cli *c, struct watch_thread *t, struct s
         return rc;
     t->watch.channel = channel;
     t->watch.g = &t->client.self->genesis;
-    pack_map(&t->params, 2u + follow + given);
+    pack_map(&t->params, 1u + follow + given + asking_query_any(&q));
     pack_cstr(&t->params, "channel"), pack_str(&t->params, channel);
     if (follow)
         pack_cstr(&t->params, "follow"), pack_bool(&t->params, true);
     if (given)
         pack_cstr(&t->params, "from"), pack_u64(&t->params, since + 1);
-    pack_cstr(&t->params, "query");
-    query_write(&q, &t->params);
+    asking_query_pack(&q, &t->params);
     return buf_check(&t->params, e);
 }
 
