@@ -64,6 +64,10 @@ const struct cli_command commands[] = {
     {"proof verify", "FILE --genesis FILE [--leaf HEX]", "check a tlog-proof or a checkpoint offline",
      "  assay proof verify 42.proof --genesis genesis.assay --leaf 5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9\n",
      cmd_proof_verify_options, 1, 1, cmd_proof_verify},
+    {"fsck", "[--home DIR] [--channel NAME] [--repair]", "check a stopped node's stores, byte by byte",
+     "  assay fsck --home demo-home/nodes/acme-sub\n",
+     cmd_fsck_options, 0, 0, cmd_fsck},
+    {"fsck-store", "", "", "", cmd_fsck_store_options, 0, 0, cmd_fsck_store},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
 /* clang-format on */

@@ -46,5 +46,9 @@ enum err_code cmd_checkpoint(struct cli *c, struct err *e);
 enum err_code cmd_proof_inclusion(struct cli *c, struct err *e);
 enum err_code cmd_proof_consistency(struct cli *c, struct err *e);
 enum err_code cmd_proof_verify(struct cli *c, struct err *e);
+/* cmd_fsck.c */
+extern const struct cli_option cmd_fsck_options[], cmd_fsck_store_options[];
+enum err_code cmd_fsck(struct cli *c, struct err *e);
+enum err_code cmd_fsck_store(struct cli *c, struct err *e);
 
 #endif
