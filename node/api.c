@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 const struct api_method api_methods[] = {
+    {"bundle.export", api_bundle_export, false, false},
     {"channel.show", api_channel_show, false, false},
     {"checkpoint", api_checkpoint, false, false},
     {"proof.consistency", api_proof_consistency, false, false},

@@ -276,10 +276,9 @@ static enum err_code node_scan_channels(struct node *n, struct err *e) {
         enum err_code rc;
         snprintf(scan.path, sizeof scan.path, "%s/channels/%.*s/ledger", n->config.home, SLICE_ARG(founding->name));
         if (genesis_is_member(founding, n->self->id) && (rc = fsck_in_fork(node_scan, &scan, e)) != ERR_OK) {
-            err_wrap(e, "channel %.*s, in %s (`assay fsck` tells more; do not simply remove it: the node's own votes are in "
-                        "it, see docs/SECURITY.md)",
-                     SLICE_ARG(founding->name), scan.path); with the directory removed the node fetches the "
-                        "channel anew from the other members",
+            err_wrap(e,
+                     "channel %.*s, in %s (`assay fsck` tells more; do not simply remove it: the node's own votes are "
+                     "in it, see docs/SECURITY.md)",
                      SLICE_ARG(founding->name), scan.path);
             return rc;
         }

@@ -40,22 +40,26 @@ enum err_code reading_checkpoint(struct reading *r, struct reading_checkpoint *o
     return err_set(e, ERR_NOT_FOUND, "channel %s has no final block yet", channel_name(r->channel));
 }
 
-enum err_code reading_checkpoint_at(struct reading *r, uint64_t size, struct reading_checkpoint *out, struct err *e) {
+enum err_code reading_checkpoint_over(struct reading *r, uint64_t number, struct reading_checkpoint *out,
+                                      struct err *e) {
     struct chain_block block;
     struct slice cert;
     uint64_t at;
     enum err_code rc;
     buf_init(&out->note, NOTE_MAX);
+    if ((rc = chain_reader_block_of(r->src.reader, number, &block, e)) != ERR_OK)
+        return rc == ERR_NOT_FOUND ? err_set(e, rc, "channel %s has %llu entries", channel_name(r->channel),
+                                             (unsigned long long)chain_reader_tip(r->src.reader)->tree_size)
+                                   : rc;
+    rc = chain_reader_cert(r->src.reader, block.header.height, &at, &cert, e);
+    return rc == ERR_OK ? reading_cert(r, at, cert, out, e) : rc;
+}
+
+enum err_code reading_checkpoint_at(struct reading *r, uint64_t size, struct reading_checkpoint *out, struct err *e) {
+    enum err_code rc;
     if (size == 0)
         return err_set(e, ERR_USAGE, "nothing can be proven in a tree of size 0");
-    if ((rc = chain_reader_block_of(r->src.reader, size - 1, &block, e)) != ERR_OK)
-        return rc == ERR_NOT_FOUND
-                   ? err_set(e, rc, "the channel has %llu entries, not %llu",
-                             (unsigned long long)chain_reader_tip(r->src.reader)->tree_size, (unsigned long long)size)
-                   : rc;
-    if ((rc = chain_reader_cert(r->src.reader, block.header.height, &at, &cert, e)) != ERR_OK)
-        return rc;
-    if ((rc = reading_cert(r, at, cert, out, e)) != ERR_OK)
+    if ((rc = reading_checkpoint_over(r, size - 1, out, e)) != ERR_OK)
         return rc;
     if (out->cert.tree_size != size)
         return err_set(e, ERR_MISMATCH, "no checkpoint was signed at size %llu; the next larger one is %llu",

@@ -36,6 +36,10 @@ enum err_code reading_checkpoint(struct reading *r, struct reading_checkpoint *o
 enum err_code reading_checkpoint_at(struct reading *r, uint64_t size, struct reading_checkpoint *out,
                                     struct err *e) ERR_CHECKED;
 
+/* The oldest checkpoint whose tree holds this entry. NOT_FOUND: there is no such entry. */
+enum err_code reading_checkpoint_over(struct reading *r, uint64_t number, struct reading_checkpoint *out,
+                                      struct err *e) ERR_CHECKED;
+
 enum err_code reading_tree(struct reading *r, struct err *e) ERR_CHECKED;
 void reading_tree_end(struct reading *r);
 /* A tlog-proof text of one entry under that checkpoint, appended; within reading_tree. */

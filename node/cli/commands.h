@@ -50,5 +50,10 @@ enum err_code cmd_proof_verify(struct cli *c, struct err *e);
 extern const struct cli_option cmd_fsck_options[], cmd_fsck_store_options[];
 enum err_code cmd_fsck(struct cli *c, struct err *e);
 enum err_code cmd_fsck_store(struct cli *c, struct err *e);
+/* cmd_bundle.c */
+extern const struct cli_option cmd_bundle_export_options[], cmd_bundle_verify_options[];
+enum err_code cmd_bundle_export(struct cli *c, struct err *e);
+enum err_code cmd_bundle_verify(struct cli *c, struct err *e);
+enum err_code cmd_bundle_explain(struct cli *c, struct err *e);
 
 #endif
