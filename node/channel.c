@@ -228,6 +228,8 @@ static int64_t channel_next_deadline(const struct channel *c) {
         first = c->sync.until_ms;
     if (c->deadline_ms < (uint64_t)first)
         first = (int64_t)c->deadline_ms;
+    if (repair_deadline(c) < first)
+        first = repair_deadline(c);
     return first;
 }
 
@@ -253,6 +255,7 @@ static void channel_tick(struct channel *c) {
         channel_step(c, &ev);
     channel_batch_tick(c, now);
     channel_sync_tick(c, now);
+    repair_tick(c, now);
     channel_send_status(c, now);
 }
 

@@ -5,6 +5,7 @@
 #include "audit/anchor.h"
 #include "audit/cases_module.h"
 #include "audit/annotation.h"
+#include "ledger/fsck.h"
 #include "node/api.h"
 #include "node/clock.h"
 #include "node/desk.h"
@@ -272,6 +273,35 @@ static enum err_code node_open_channel(struct node *n, const struct genesis_chan
     return courier_open(&oo, &c->courier, e);
 }
 
+struct node_scan {
+    char path[4096 + 16];
+};
+
+/* Only what kills its reader matters here: a fault that is told by a checksum is met again, and repaired, in time. */
+static enum err_code node_scan(void *scan, struct err *e) {
+    enum err_code rc = fsck_first_scan(((struct node_scan *)scan)->path, e);
+    return rc == ERR_CORRUPT ? ERR_OK : rc;
+}
+
+/* A truncated database file is a SIGBUS to its reader: let a child find out, before any thread is there. */
+static enum err_code node_scan_channels(struct node *n, struct err *e) {
+    struct node_scan scan;
+    uint32_t i;
+    for (i = 0; i < genesis_channel_count(&n->genesis); i++) {
+        const struct genesis_channel *founding = genesis_channel_at(&n->genesis, i);
+        enum err_code rc;
+        snprintf(scan.path, sizeof scan.path, "%s/channels/%.*s/ledger", n->config.home, SLICE_ARG(founding->name));
+        if (genesis_is_member(founding, n->self->id) && (rc = fsck_in_fork(node_scan, &scan, e)) != ERR_OK) {
+            err_wrap(e,
+                     "channel %.*s, in %s (`assay fsck` tells more; do not simply remove it: the node's own votes are "
+                     "in it, see docs/SECURITY.md)",
+                     SLICE_ARG(founding->name), scan.path);
+            return rc;
+        }
+    }
+    return ERR_OK;
+}
+
 static enum err_code node_open_channels(struct node *n, struct err *e) {
     uint32_t i;
     for (i = 0; i < genesis_channel_count(&n->genesis); i++) {
@@ -368,8 +398,8 @@ enum err_code node_start(const char *home, struct node **out, struct err *e) {
     n->started = clock_wall_ms();
     if ((rc = home_raise_files(NODE_FILES, &files, e)) != ERR_OK || (rc = node_load(home, n, e)) != ERR_OK ||
         (rc = home_open(home, &n->genesis.id, &n->home, e)) != ERR_OK || (rc = node_open_stores(n, e)) != ERR_OK ||
-        (rc = node_open_channels(n, e)) != ERR_OK || (rc = api_start(n, &n->api, e)) != ERR_OK ||
-        (rc = desk_new(n, &n->desk, e)) != ERR_OK)
+        (rc = node_scan_channels(n, e)) != ERR_OK || (rc = node_open_channels(n, e)) != ERR_OK ||
+        (rc = api_start(n, &n->api, e)) != ERR_OK || (rc = desk_new(n, &n->desk, e)) != ERR_OK)
         goto out;
     atomic_store(&n->running, true);
     if ((rc = node_connect(n, e)) == ERR_OK)
