@@ -342,7 +342,7 @@ enum err_code courier_commit(struct courier *c, struct slice entry, uint32_t tim
 
 enum err_code courier_open(const struct courier_options *o, struct courier **out, struct err *e) {
     struct courier *c = mem_zalloc(1, sizeof *c);
-    struct outbox_options oo = {.seal = courier_seal, .seal_ctx = c, .bytes_max = o->bytes_max};
+    struct outbox_options oo = {.seal = courier_seal, .seal_ctx = c, .bytes_max = o->bytes_max, .cut_idle = true};
     pthread_condattr_t attr;
     enum err_code rc;
     if (!c)
