@@ -8,6 +8,7 @@
 #include "ledger/journal.h"
 #include "node/channel.h"
 #include "node/mailbox.h"
+#include "node/repair.h"
 #include "node/rules.h"
 #include "node/source.h"
 #include "ledger/home.h"
@@ -32,7 +33,13 @@ enum {
 };
 
 /* Kinds of mail. An envelope's types below 256 keep their number. */
-enum channel_mail { CHANNEL_MAIL_OWN_BATCH = 256, CHANNEL_MAIL_PEER_UP, CHANNEL_MAIL_PEER_DOWN, CHANNEL_MAIL_STOP };
+enum channel_mail {
+    CHANNEL_MAIL_OWN_BATCH = 256,
+    CHANNEL_MAIL_PEER_UP,
+    CHANNEL_MAIL_PEER_DOWN,
+    CHANNEL_MAIL_STOP,
+    CHANNEL_MAIL_DAMAGED
+};
 
 /* A message that may leave once its records are durable. */
 struct channel_held {
@@ -95,6 +102,7 @@ struct channel {
     int32_t sender;       /* node index of the mail at hand, or -1 */
     struct channel_own own[CHANNEL_OWN];
     struct channel_sync sync;
+    struct repair repair;
     struct buf body, wire; /* scratch */
     struct buf cert;       /* channel_tip_cert's */
     bool stopped;          /* the network has forked: nothing is done any more but answering readers */
