@@ -10,6 +10,7 @@
 #include "node/clock.h"
 #include "node/desk.h"
 #include "node/faults.h"
+#include "node/anchors.h"
 #include "node/log.h"
 #include "wire/mem.h"
 #include "wire/tls.h"
@@ -425,6 +426,8 @@ enum err_code node_start(const char *home, struct node **out, struct err *e) {
     atomic_store(&n->running, true);
     if ((rc = node_connect(n, e)) == ERR_OK)
         rc = desk_start(n->desk, e);
+    if (rc == ERR_OK)
+        rc = anchors_start(n, &n->anchors, e);
 out:
     if (rc != ERR_OK) {
         node_stop(n);
@@ -441,6 +444,7 @@ void node_stop(struct node *n) {
         if (n->channels[i].courier)
             courier_stop(n->channels[i].courier); /* who waits for finality waits no more */
     api_stop(n->api);
+    anchors_stop(n->anchors);
     desk_stop(n->desk);
     if (n->peers)
         peers_stop(n->peers);
