@@ -6,6 +6,7 @@
 #include "node/api.h"
 #include "node/clock.h"
 #include "node/log.h"
+#include "node/web.h"
 #include "wire/mem.h"
 #include "wire/tls.h"
 
@@ -385,7 +386,8 @@ enum err_code node_start(const char *home, struct node **out, struct err *e) {
         (rc = node_scan_channels(n, e)) != ERR_OK || (rc = node_open_channels(n, e)) != ERR_OK || (rc = api_start(n, &n->api, e)) != ERR_OK)
         goto out;
     atomic_store(&n->running, true);
-    rc = node_connect(n, e);
+    if ((rc = node_connect(n, e)) == ERR_OK)
+        rc = web_start(n, &n->web, e);
 out:
     if (rc != ERR_OK) {
         node_stop(n);
@@ -398,6 +400,7 @@ out:
 void node_stop(struct node *n) {
     size_t i;
     atomic_store(&n->running, false);
+    web_stop(n->web);
     api_stop(n->api);
     if (n->peers)
         peers_stop(n->peers);
