@@ -299,8 +299,8 @@ static void core_start(struct core *c, const struct core_event *ev) {
 
 static void core_recv(struct core *c, const struct core_event *ev) {
     static void (*const handle[])(struct core *, const struct message *) = {
-        [MESSAGE_PROPOSE] = recv_propose, [MESSAGE_NOTARIZE] = recv_notarize, [MESSAGE_FINALIZE] = recv_finalize,
-        [MESSAGE_NULLIFY] = recv_nullify, [MESSAGE_CERT] = recv_cert,         [MESSAGE_STATUS] = recv_status,
+        [MESSAGE_PROPOSE] = recv_propose,  [MESSAGE_NOTARIZE] = recv_notarize, [MESSAGE_FINALIZE] = recv_finalize,
+        [MESSAGE_NULLIFY] = recv_nullify,  [MESSAGE_CERT] = recv_cert,         [MESSAGE_STATUS] = recv_status,
         [MESSAGE_GET_CERT] = recv_get_cert};
     struct message m;
     struct err e = {ERR_OK, ""};

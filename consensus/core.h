@@ -13,8 +13,9 @@
  * answers PAYLOAD or VALIDATED(ok), so that PERSISTED(seq) of any later update covers them.
  *
  * Invariants (asserted or tested): C1 at most one own NOTARIZE, FINALIZE and NULLIFY a view, and never NOTARIZE or
- * FINALIZE after NULLIFY, nor NULLIFY after FINALIZE; C2 an own vote is counted and sent only after its seq; C3 view and
- * final height never decrease; C4 no vote at or below the final view, or below the window; C5 memory is as at core_new. */
+ * FINALIZE after NULLIFY, nor NULLIFY after FINALIZE; C2 an own vote is counted and sent only after its seq; C3 view
+ * and final height never decrease; C4 no vote at or below the final view, or below the window; C5 memory is as at
+ * core_new. */
 #ifndef CONSENSUS_CORE_H
 #define CONSENSUS_CORE_H
 
@@ -88,8 +89,8 @@ struct core_record {
 };
 
 /* The newest final block, as the store knows it at START or a catch-up brought it. height 0 is genesis: hash is the
- * channel's genesis block hash, cert absent. Otherwise cert is a FINALIZE certificate of exactly this block: catch-up and
- * finality always end at a block that has its own. The core verifies it again. */
+ * channel's genesis block hash, cert absent. Otherwise cert is a FINALIZE certificate of exactly this block: catch-up
+ * and finality always end at a block that has its own. The core verifies it again. */
 struct core_final {
     uint64_t height;
     struct digest hash;

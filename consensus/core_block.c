@@ -189,8 +189,8 @@ bool core_final_try(struct core *c) {
     if (c->up->finalized_count + count > CORE_FINALIZED_MAX || bytes.len == 0)
         return false; /* the next event finds it again */
     for (i = count; i-- > 0;)
-        c->up->finalized[c->up->finalized_count++] = (struct core_finalized){
-            chain[i]->hash, chain[i]->height, chain[i]->header, bytes, c->pending.prop.height};
+        c->up->finalized[c->up->finalized_count++] =
+            (struct core_finalized){chain[i]->hash, chain[i]->height, chain[i]->header, bytes, c->pending.prop.height};
     c->has_pending = false;
     core_final_install(c, &c->pending);
     core_block_advance(c);

@@ -60,7 +60,7 @@ bool core_propose_tip(struct core *c, struct core_tip *out, uint64_t *missing) {
     }
     for (v = c->view - 1; v > core_floor(c); v--) {
         const struct core_slot *s = core_slot(c, v);
-        const struct cert *cert = !s                             ? NULL
+        const struct cert *cert = !s                           ? NULL
                                   : s->has_cert[CERT_FINALIZE] ? &s->cert[CERT_FINALIZE]
                                   : s->has_cert[CERT_NOTARIZE] ? &s->cert[CERT_NOTARIZE]
                                                                : NULL;
@@ -168,8 +168,8 @@ static void core_propose_make(struct core *c, const struct core_tip *parent, con
     struct cert_vote vote = {.type = CERT_NOTARIZE, .epoch = c->set.epoch, .view = c->view};
     ERR_ASSERT(s && !s->has_own[CERT_NOTARIZE] && !s->has_own[CERT_NULLIFY]);
     s->has_prop = true;
-    s->prop = (struct cert_prop){c->set.channel, c->set.epoch, c->set.hash, c->view, parent->view, parent->pid, height,
-                                 *hash};
+    s->prop = (struct cert_prop){c->set.channel, c->set.epoch, c->set.hash, c->view,
+                                 parent->view,   parent->pid,  height,      *hash};
     s->pid = cert_pid(&s->prop);
     vote.pid = s->pid;
     vote.signer = (uint32_t)c->self;

@@ -38,7 +38,14 @@ struct core_slot {
     struct cert cert[CERT_NULLIFY + 1];
 };
 
-enum core_block_state { CORE_BLOCK_FREE, CORE_BLOCK_WANT, CORE_BLOCK_HAVE, CORE_BLOCK_ASKED, CORE_BLOCK_VALID, CORE_BLOCK_BAD };
+enum core_block_state {
+    CORE_BLOCK_FREE,
+    CORE_BLOCK_WANT,
+    CORE_BLOCK_HAVE,
+    CORE_BLOCK_ASKED,
+    CORE_BLOCK_VALID,
+    CORE_BLOCK_BAD
+};
 
 struct core_block {
     enum core_block_state state;
@@ -73,15 +80,15 @@ struct core {
     /* timers */
     bool armed;
     uint64_t armed_at, entered_at, retry_at, retries;
-    uint64_t scale;    /* thousandths */
-    uint64_t unfinal;  /* views entered by a notarization since the last finality */
+    uint64_t scale;   /* thousandths */
+    uint64_t unfinal; /* views entered by a notarization since the last finality */
     uint64_t heard[LIMIT_VALIDATORS];
     bool down[LIMIT_VALIDATORS];
     uint64_t reply_at[LIMIT_VALIDATORS + 1]; /* rate limit; the last is for strangers */
     /* proposing */
     bool pool, build_asked, build_empty, build_failed;
-    struct core_slot *slots;  /* CORE_WINDOW + 2, by view modulo */
-    struct core_vote *votes;  /* per slot 3 * n */
+    struct core_slot *slots; /* CORE_WINDOW + 2, by view modulo */
+    struct core_vote *votes; /* per slot 3 * n */
     struct core_block blocks[CORE_BLOCKS];
     size_t memory;
     /* the update in making */
@@ -95,8 +102,8 @@ struct core {
 enum { CORE_RING = CORE_WINDOW + 2, CORE_OUT = 2 << 20 };
 
 /* core.c */
-struct core_slot *core_slot(struct core *c, uint64_t view);        /* NULL when not in use */
-struct core_slot *core_slot_make(struct core *c, uint64_t view);   /* NULL outside of the window */
+struct core_slot *core_slot(struct core *c, uint64_t view);      /* NULL when not in use */
+struct core_slot *core_slot_make(struct core *c, uint64_t view); /* NULL outside of the window */
 struct core_vote *core_slot_votes(struct core *c, const struct core_slot *s, enum cert_type type);
 uint64_t core_floor(const struct core *c); /* no vote at or below */
 struct slice core_out(struct core *c, struct slice bytes);

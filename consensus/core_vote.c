@@ -280,9 +280,9 @@ void core_vote_own(struct core *c, struct core_slot *s, enum cert_type type) {
     struct cert_vote *vote = &s->own[type];
     struct slice bytes;
     ERR_ASSERT(core_may_vote(c) && !s->has_own[type] && s->view > core_floor(c));
-    ERR_ASSERT(type == CERT_NULLIFY ? !s->has_own[CERT_FINALIZE] || c->mut.finalize_after_nullify
-                                    : !s->has_own[CERT_NULLIFY] || c->mut.finalize_after_nullify ||
-                                          c->mut.notarize_after_nullify);
+    ERR_ASSERT(type == CERT_NULLIFY
+                   ? !s->has_own[CERT_FINALIZE] || c->mut.finalize_after_nullify
+                   : !s->has_own[CERT_NULLIFY] || c->mut.finalize_after_nullify || c->mut.notarize_after_nullify);
     *vote = (struct cert_vote){.type = type, .epoch = c->set.epoch, .view = s->view, .signer = (uint32_t)c->self};
     if (type == CERT_NOTARIZE)
         vote->pid = s->pid;
@@ -327,8 +327,8 @@ bool core_vote_try(struct core *c, struct core_slot *s) {
     }
     if (s->has_own[CERT_NOTARIZE] && !s->has_own[CERT_FINALIZE] && s->has_cert[CERT_NOTARIZE] &&
         (!nullified || c->mut.finalize_after_nullify) &&
-        digest_eq(&s->own[CERT_NOTARIZE].pid, &s->cert[CERT_NOTARIZE].pid) &&
-        s->prop.height > c->final.height && digest_eq(&s->pid, &s->own[CERT_NOTARIZE].pid)) {
+        digest_eq(&s->own[CERT_NOTARIZE].pid, &s->cert[CERT_NOTARIZE].pid) && s->prop.height > c->final.height &&
+        digest_eq(&s->pid, &s->own[CERT_NOTARIZE].pid)) {
         const struct core_block *b = core_block_find(c, &s->prop.block_hash);
         if (b && b->state == CORE_BLOCK_VALID) {
             core_vote_own(c, s, CERT_FINALIZE);

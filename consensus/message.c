@@ -19,14 +19,20 @@ struct message_doc {
 };
 
 #define MESSAGE_U64(name, flags_, min_, max_)                                                                          \
-    {.key = #name, .type = SCHEMA_U64, .flags = (flags_), .offset = offsetof(struct message_doc, name), .min = (min_),  \
-     .max = (max_)}
+    {                                                                                                                  \
+        .key = #name, .type = SCHEMA_U64, .flags = (flags_), .offset = offsetof(struct message_doc, name),             \
+        .min = (min_), .max = (max_)                                                                                   \
+    }
 #define MESSAGE_FIXED(name, flags_, size_)                                                                             \
-    {.key = #name, .type = SCHEMA_FIXED, .flags = (flags_), .offset = offsetof(struct message_doc, name),              \
-     .max = (size_)}
+    {                                                                                                                  \
+        .key = #name, .type = SCHEMA_FIXED, .flags = (flags_), .offset = offsetof(struct message_doc, name),           \
+        .max = (size_)                                                                                                 \
+    }
 #define MESSAGE_BIN(name, flags_, min_, max_)                                                                          \
-    {.key = #name, .type = SCHEMA_BIN, .flags = (flags_), .offset = offsetof(struct message_doc, name), .min = (min_),  \
-     .max = (max_)}
+    {                                                                                                                  \
+        .key = #name, .type = SCHEMA_BIN, .flags = (flags_), .offset = offsetof(struct message_doc, name),             \
+        .min = (min_), .max = (max_)                                                                                   \
+    }
 
 static const struct schema_field message_propose_fields[] = {
     MESSAGE_FIXED(block, 0, DIGEST_SIZE),
@@ -34,8 +40,12 @@ static const struct schema_field message_propose_fields[] = {
     MESSAGE_U64(epoch, 0, 1, 0),
     MESSAGE_BIN(header, SCHEMA_OPTIONAL, HEADER_SIZE, HEADER_SIZE),
     MESSAGE_U64(height, 0, 1, 0),
-    {.key = "nulls", .type = SCHEMA_RAW, .flags = SCHEMA_OPTIONAL, .offset = offsetof(struct message_doc, nulls),
-     .min = 1, .max = MESSAGE_HEAD_MAX},
+    {.key = "nulls",
+     .type = SCHEMA_RAW,
+     .flags = SCHEMA_OPTIONAL,
+     .offset = offsetof(struct message_doc, nulls),
+     .min = 1,
+     .max = MESSAGE_HEAD_MAX},
     MESSAGE_FIXED(parent, SCHEMA_OPTIONAL, DIGEST_SIZE),
     MESSAGE_BIN(parent_cert, SCHEMA_OPTIONAL, 1, CERT_BYTES_MAX),
     MESSAGE_U64(parent_view, SCHEMA_OPTIONAL, 1, 0),
@@ -59,14 +69,15 @@ static const struct schema_field message_cert_fields[] = {
     {.key = "cert", .type = SCHEMA_BIN, .offset = offsetof(struct message_doc, cert), .min = 1, .max = CERT_BYTES_MAX},
 };
 static const struct schema_field message_status_fields[] = {
-    MESSAGE_FIXED(block, 0, DIGEST_SIZE), MESSAGE_FIXED(channel, 0, DIGEST_SIZE),
-    MESSAGE_U64(epoch, 0, 1, 0),          MESSAGE_U64(height, SCHEMA_OPTIONAL, 1, 0),
-    MESSAGE_FIXED(set, 0, DIGEST_SIZE),   MESSAGE_U64(view, 0, 1, 0),
+    MESSAGE_FIXED(block, 0, DIGEST_SIZE),       MESSAGE_FIXED(channel, 0, DIGEST_SIZE), MESSAGE_U64(epoch, 0, 1, 0),
+    MESSAGE_U64(height, SCHEMA_OPTIONAL, 1, 0), MESSAGE_FIXED(set, 0, DIGEST_SIZE),     MESSAGE_U64(view, 0, 1, 0),
 };
 static const struct schema_field message_get_cert_fields[] = {
-    MESSAGE_FIXED(channel, 0, DIGEST_SIZE), MESSAGE_U64(epoch, 0, 1, 0),
+    MESSAGE_FIXED(channel, 0, DIGEST_SIZE),
+    MESSAGE_U64(epoch, 0, 1, 0),
     MESSAGE_U64(kind, SCHEMA_OPTIONAL, CERT_NOTARIZE, CERT_NULLIFY),
-    MESSAGE_FIXED(set, 0, DIGEST_SIZE),     MESSAGE_U64(view, 0, 1, 0),
+    MESSAGE_FIXED(set, 0, DIGEST_SIZE),
+    MESSAGE_U64(view, 0, 1, 0),
 };
 
 static const struct schema message_propose = SCHEMA_OF("propose", struct message_doc, message_propose_fields);
@@ -96,7 +107,7 @@ static const struct schema *message_schema(enum message_type type) {
 }
 
 enum message_type message_type_of(struct slice bytes) {
-    uint8_t t = bytes.len ? bytes.ptr[0] : 0;
+    uint8_t t = bytes.len && bytes.ptr ? bytes.ptr[0] : 0;
     return t <= MESSAGE_GET_CERT ? (enum message_type)t : MESSAGE_NONE;
 }
 
@@ -123,8 +134,7 @@ static enum err_code message_from_propose(const struct message_doc *d, struct sl
     m->has_header = d->header.len != 0;
     if (m->has_header && (rc = header_read(d->header, &m->header, e)) != ERR_OK)
         return rc;
-    if (m->prop.parent_view >= m->prop.view ||
-        (m->prop.parent_view != 0) != !digest_is_zero(&m->prop.parent_pid) ||
+    if (m->prop.parent_view >= m->prop.view || (m->prop.parent_view != 0) != !digest_is_zero(&m->prop.parent_pid) ||
         (m->prop.parent_view != 0) != (m->parent_cert.len != 0))
         return err_set(e, ERR_MALFORMED, "propose: its fields do not fit together");
     return ERR_OK;

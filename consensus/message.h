@@ -3,8 +3,8 @@
  *
  *   message = type u8 (1..127, so itself a msgpack integer) ‖ canonical map ‖ PROPOSE only: the block's body
  *
- * Each map names channel, epoch and set_hash. The body of a PROPOSE has exactly header.body_len bytes; a re-proposal has
- * neither header nor body. The core makes and keeps PROPOSE without its body; the host appends it. */
+ * Each map names channel, epoch and set_hash. The body of a PROPOSE has exactly header.body_len bytes; a re-proposal
+ * has neither header nor body. The core makes and keeps PROPOSE without its body; the host appends it. */
 #ifndef CONSENSUS_MESSAGE_H
 #define CONSENSUS_MESSAGE_H
 
@@ -23,9 +23,9 @@ enum message_type {
 };
 
 enum {
-    MESSAGE_NULL_CERTS = 256,  /* inline nullifications of one PROPOSE */
+    MESSAGE_NULL_CERTS = 256,   /* inline nullifications of one PROPOSE */
     MESSAGE_HEAD_MAX = 1 << 20, /* bytes of a message without the body of a PROPOSE */
-    MESSAGE_SMALL_MAX = 4096   /* bytes of any message but PROPOSE */
+    MESSAGE_SMALL_MAX = 4096    /* bytes of any message but PROPOSE */
 };
 
 /* One message. Slices borrow from the bytes it was read from. */

@@ -230,7 +230,7 @@ static bool kv_survives(const char *path, const struct kv_options *o, uint64_t m
 
 /* LMDB may leave unused pages at the end unwritten, so a short file is suspect, not yet proven broken. */
 static enum err_code kv_open_env(struct kv *k, const char *path, const struct kv_options *o, struct err *e) {
-    uint64_t want, have;
+    uint64_t want = 0, have = 0;
     int fd;
     enum err_code c = kv_env(path, o, k->map, &k->env, e);
     if (!c)
@@ -413,7 +413,7 @@ enum err_code kv_raw_get(struct kv_txn *t, unsigned table, struct slice key, str
 }
 
 enum err_code kv_get(struct kv_txn *t, unsigned table, struct slice key, struct slice *value, struct err *e) {
-    struct slice raw;
+    struct slice raw = slice_none();
     enum err_code c = kv_raw_get(t, table, key, &raw, e);
     return c ? c : kv_checked(t, table, kv_val(key), kv_val(raw), value, e);
 }

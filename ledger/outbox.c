@@ -4,8 +4,8 @@
 #include "ledger/outbox_parts.h"
 #include "wire/mem.h"
 
-static const char *const outbox_tables[] = {"queue", "sealed", "versions", "sources", "refused", "moved", "state"};
-enum { OUTBOX_STATE_FIELDS = 11 };
+static const char *const outbox_tables[] = {"queue", "sealed", "versions", "sources", "refused", "state"};
+enum { OUTBOX_STATE_FIELDS = 12 };
 #define OUTBOX_ENTRIES_MAX (4ULL << 20)
 #define OUTBOX_BYTES_MAX   (4ULL << 30)
 #define OUTBOX_CARRIED_MAX (LIMIT_BATCH_RAW + (64 << 10))
@@ -32,7 +32,7 @@ static uint64_t *outbox_state_field(struct outbox_state *s, int i) {
     uint64_t *const fields[OUTBOX_STATE_FIELDS] = {
         &s->next_id,        &s->cut,          &s->next_seq, &s->last_final,
         &s->entries,        &s->bytes,        &s->refused,  &s->sealed_batches,
-        &s->sealed_entries, &s->sealed_bytes, &s->versions};
+        &s->sealed_entries, &s->sealed_bytes, &s->versions, &s->holes};
     return fields[i];
 }
 
@@ -76,7 +76,7 @@ enum err_code outbox_update(struct outbox *o, kv_change fn, struct outbox_change
 }
 
 enum err_code outbox_open(const char *dir, const struct outbox_options *opt, struct outbox **out, struct err *e) {
-    const struct kv_options ko = {.tables = outbox_tables, .table_count = 7};
+    const struct kv_options ko = {.tables = outbox_tables, .table_count = 6};
     struct outbox *o = mem_zalloc(1, sizeof *o);
     if (!o)
         return err_set(e, ERR_NO_MEMORY, "outbox");
@@ -164,7 +164,7 @@ static enum err_code outbox_append_check(const struct slice *entries, size_t cou
 enum err_code outbox_append(struct outbox *o, const struct slice *entries, size_t count,
                             const struct outbox_position *positions, size_t position_count, int64_t now,
                             struct err *e) {
-    uint64_t bytes;
+    uint64_t bytes = 0;
     enum err_code c = outbox_append_check(entries, count, positions, position_count, &bytes, e);
     if (c)
         return c;
@@ -201,41 +201,20 @@ enum err_code outbox_position_get(struct outbox *o, struct slice source, struct 
 
 /* ---- sealing ---- */
 
-struct outbox_cutting {
-    struct outbox_change g; /* first */
-    struct slice *entries;  /* LIMIT_BATCH_ENTRIES */
-    uint64_t *ids;          /* ... */
-    uint32_t count;
-    struct buf carried;
-    struct buf runs;
-    uint64_t seq;
-};
+enum err_code outbox_work_init(struct outbox_work *w, struct err *e) {
+    memset(w, 0, sizeof *w);
+    buf_init(&w->carried, OUTBOX_CARRIED_MAX);
+    buf_init(&w->runs, LIMIT_BATCH_ENTRIES * OUTBOX_RUN);
+    w->entries = mem_alloc(LIMIT_BATCH_ENTRIES * sizeof *w->entries);
+    w->ids = mem_alloc(LIMIT_BATCH_ENTRIES * sizeof *w->ids);
+    return w->entries && w->ids ? ERR_OK : err_set(e, ERR_NO_MEMORY, "outbox");
+}
 
-/* The queue's front as far as it fits a batch; slices borrow from the transaction. */
-static enum err_code outbox_gather(struct kv_txn *t, struct outbox_cutting *x, struct err *e) {
-    struct outbox_key k;
-    struct slice key, value, from = outbox_key_u64(&k, x->g.st.cut);
-    size_t raw = 0;
-    bool after = false;
-    x->count = 0;
-    while (x->count < LIMIT_BATCH_ENTRIES) {
-        enum err_code c = kv_seek(t, OUTBOX_QUEUE, from, after, &key, &value, e);
-        if (c == ERR_NOT_FOUND)
-            break;
-        if (c)
-            return c;
-        if (key.len != 8 || value.len <= OUTBOX_QUEUE_HEAD)
-            return err_set(e, ERR_CORRUPT, "queue");
-        struct slice entry = slice_from(value, OUTBOX_QUEUE_HEAD);
-        if (raw + 2 + entry.len > LIMIT_BATCH_RAW)
-            break;
-        raw += 2 + entry.len;
-        x->ids[x->count] = buf_get64(key.ptr);
-        x->entries[x->count++] = entry;
-        from = key;
-        after = true;
-    }
-    return x->count ? ERR_OK : err_set(e, ERR_NOT_FOUND, "nothing to seal");
+void outbox_work_release(struct outbox_work *w) {
+    mem_free(w->ids);
+    mem_free(w->entries);
+    buf_release(&w->runs);
+    buf_release(&w->carried);
 }
 
 static void outbox_runs(const uint64_t *ids, uint32_t count, struct buf *out) {
@@ -250,71 +229,123 @@ static void outbox_runs(const uint64_t *ids, uint32_t count, struct buf *out) {
     }
 }
 
-static enum err_code outbox_cut_one(struct kv_txn *t, void *ctx, struct err *e) {
-    struct outbox_cutting *x = ctx;
-    struct outbox_state *st = &x->g.st;
+enum err_code outbox_seal_at(struct kv_txn *t, struct outbox *o, struct outbox_state *st, uint64_t seq,
+                             struct outbox_work *w, struct err *e) {
     struct outbox_key k;
     struct digest hash;
     struct slice have;
-    outbox_change_begin(&x->g);
-    enum err_code c = outbox_gather(t, x, e);
+    buf_clear(&w->carried);
+    if (!buf_extend(&w->carried, DIGEST_SIZE))
+        return buf_check(&w->carried, e);
+    enum err_code c = o->opt.seal(o->opt.seal_ctx, seq, w->entries, w->count, &w->carried, &hash, e);
     if (c)
         return c;
-    x->seq = st->next_seq;
-    buf_clear(&x->carried);
-    uint8_t *head = buf_extend(&x->carried, DIGEST_SIZE);
-    if (!head)
-        return buf_check(&x->carried, e);
-    c = x->g.o->opt.seal(x->g.o->opt.seal_ctx, x->seq, x->entries, x->count, &x->carried, &hash, e);
+    outbox_runs(w->ids, w->count, &w->runs);
+    c = buf_check(&w->carried, e);
     if (!c)
-        c = buf_check(&x->carried, e);
+        c = buf_check(&w->runs, e);
+    if (c)
+        return c;
+    memcpy(w->carried.ptr, hash.b, DIGEST_SIZE);
+    st->sealed_batches++;
+    st->sealed_entries += w->count;
+    st->sealed_bytes += w->carried.len - DIGEST_SIZE;
+    c = kv_put(t, OUTBOX_SEALED, outbox_key_u64(&k, seq), buf_slice(&w->carried), e);
+    if (c)
+        return c;
+    c = kv_get(t, OUTBOX_VERSION, outbox_key_version(&k, seq, &hash), &have, e);
+    if (c && c != ERR_NOT_FOUND)
+        return c;
+    st->versions += c == ERR_NOT_FOUND;
+    return kv_put(t, OUTBOX_VERSION, outbox_key_version(&k, seq, &hash), buf_slice(&w->runs), e);
+}
+
+struct outbox_cutting {
+    struct outbox_change g; /* first */
+    struct outbox_work w;
+    uint64_t seq;
+};
+
+/* Up to `most` entries of the queue that were not sealed yet, as far as they fit a batch. */
+static enum err_code outbox_gather(struct kv_txn *t, struct outbox_cutting *x, uint32_t most, struct err *e) {
+    struct outbox_key k;
+    struct slice key, value, from = outbox_key_u64(&k, x->g.st.cut);
+    size_t raw = 0;
+    bool after = false;
+    x->w.count = 0;
+    while (x->w.count < most) {
+        enum err_code c = kv_seek(t, OUTBOX_QUEUE, from, after, &key, &value, e);
+        if (c == ERR_NOT_FOUND)
+            break;
+        if (c)
+            return c;
+        if (key.len != 8 || value.len <= OUTBOX_QUEUE_HEAD)
+            return err_set(e, ERR_CORRUPT, "queue");
+        struct slice entry = slice_from(value, OUTBOX_QUEUE_HEAD);
+        if (raw + 2 + entry.len > LIMIT_BATCH_RAW)
+            break;
+        raw += 2 + entry.len;
+        x->w.ids[x->w.count] = buf_get64(key.ptr);
+        x->w.entries[x->w.count++] = entry;
+        from = key;
+        after = true;
+    }
+    return x->w.count ? ERR_OK : err_set(e, ERR_NOT_FOUND, "nothing to seal");
+}
+
+/* The lowest seq for which nothing is sealed; a hole first, since all above wait for it. */
+static enum err_code outbox_next_seq(struct kv_txn *t, const struct outbox_state *st, uint64_t *seq, struct err *e) {
+    struct outbox_key k;
+    struct slice value;
+    *seq = st->next_seq;
+    if (!st->holes)
+        return ERR_OK;
+    for (uint64_t s = st->last_final + 1; s < st->next_seq; s++) {
+        enum err_code c = kv_get(t, OUTBOX_SEALED, outbox_key_u64(&k, s), &value, e);
+        if (c == ERR_NOT_FOUND) {
+            *seq = s;
+            return ERR_OK;
+        }
+        if (c)
+            return c;
+    }
+    return err_set(e, ERR_CORRUPT, "a hole that is not there");
+}
+
+static enum err_code outbox_cut_one(struct kv_txn *t, void *ctx, struct err *e) {
+    struct outbox_cutting *x = ctx;
+    struct outbox_state *st = &x->g.st;
+    outbox_change_begin(&x->g);
+    enum err_code c = outbox_next_seq(t, st, &x->seq, e);
+    if (c)
+        return c;
+    bool hole = x->seq < st->next_seq;
+    /* One entry is enough to fill a hole, and comes before its elders: as few as possible (O5). */
+    c = outbox_gather(t, x, hole && x->seq + 1 < st->next_seq ? 1 : LIMIT_BATCH_ENTRIES, e);
+    if (!c)
+        c = outbox_seal_at(t, x->g.o, st, x->seq, &x->w, e);
     if (c)
         return err_wrap(e, "sealing batch %llu", (unsigned long long)x->seq);
-    memcpy(x->carried.ptr, hash.b, DIGEST_SIZE);
-    outbox_runs(x->ids, x->count, &x->runs);
-    c = buf_check(&x->runs, e);
-    if (c)
-        return c;
-    st->next_seq++;
-    st->cut = x->ids[x->count - 1] + 1;
-    st->sealed_batches++;
-    st->sealed_entries += x->count;
-    st->sealed_bytes += x->carried.len - DIGEST_SIZE;
-    c = kv_put(t, OUTBOX_SEALED, outbox_key_u64(&k, x->seq), buf_slice(&x->carried), e);
-    if (c)
-        return c;
-    c = kv_get(t, OUTBOX_VERSION, outbox_key_version(&k, x->seq, &hash), &have, e);
-    if (c == ERR_NOT_FOUND)
-        st->versions++;
-    else if (c)
-        return c;
-    c = kv_put(t, OUTBOX_VERSION, outbox_key_version(&k, x->seq, &hash), buf_slice(&x->runs), e);
-    return c ? c : outbox_change_end(t, &x->g, e);
+    st->holes -= hole;
+    st->next_seq += !hole;
+    st->cut = x->w.ids[x->w.count - 1] + 1;
+    return outbox_change_end(t, &x->g, e);
 }
 
 enum err_code outbox_cut(struct outbox *o, uint64_t *seq, struct err *e) {
     struct outbox_cutting x = {.seq = 0};
-    enum err_code c = ERR_OK;
-    buf_init(&x.carried, OUTBOX_CARRIED_MAX);
-    buf_init(&x.runs, LIMIT_BATCH_ENTRIES * OUTBOX_RUN);
-    x.entries = mem_alloc(LIMIT_BATCH_ENTRIES * sizeof *x.entries);
-    x.ids = mem_alloc(LIMIT_BATCH_ENTRIES * sizeof *x.ids);
+    enum err_code c = outbox_work_init(&x.w, e);
     pthread_mutex_lock(&o->lock);
-    if (!x.entries || !x.ids)
-        c = err_set(e, ERR_NO_MEMORY, "sealing");
-    else if (o->st.sealed_entries == o->st.entries)
+    if (!c && o->st.sealed_entries == o->st.entries)
         c = err_set(e, ERR_NOT_FOUND, "nothing to seal");
-    else if (o->st.sealed_batches >= o->opt.window || o->st.sealed_bytes >= o->opt.window_bytes)
+    else if (!c && !o->st.holes && (o->st.sealed_batches >= o->opt.window || o->st.sealed_bytes >= o->opt.window_bytes))
         c = err_set(e, ERR_BUSY, "%llu batches wait for finality", (unsigned long long)o->st.sealed_batches);
-    else
+    if (!c)
         c = outbox_update(o, outbox_cut_one, &x.g, e);
     pthread_mutex_unlock(&o->lock);
     if (!c)
         *seq = x.seq;
-    mem_free(x.ids);
-    mem_free(x.entries);
-    buf_release(&x.runs);
-    buf_release(&x.carried);
+    outbox_work_release(&x.w);
     return c;
 }
 
@@ -348,12 +379,13 @@ uint64_t outbox_last_final(struct outbox *o) {
     return v;
 }
 
-enum err_code outbox_refused_read(struct slice v, struct outbox_refused *out, struct err *e) {
-    if (v.len < OUTBOX_REFUSED_HEAD || v.len - OUTBOX_REFUSED_HEAD < buf_get16(v.ptr + 12))
+enum err_code outbox_refused_read(struct slice v, struct outbox_refused *out, uint64_t *seq, struct err *e) {
+    if (v.len < OUTBOX_REFUSED_HEAD || v.len - OUTBOX_REFUSED_HEAD < buf_get16(v.ptr + 20))
         return err_set(e, ERR_CORRUPT, "refused entry");
-    size_t reason = buf_get16(v.ptr + 12);
+    size_t reason = buf_get16(v.ptr + 20);
     out->code = (enum err_code)buf_get32(v.ptr);
     out->time = (int64_t)buf_get64(v.ptr + 4);
+    *seq = buf_get64(v.ptr + 12);
     out->reason = slice_of(v.ptr + OUTBOX_REFUSED_HEAD, reason);
     out->entry = slice_from(v, OUTBOX_REFUSED_HEAD + reason);
     return ERR_OK;
@@ -364,11 +396,12 @@ enum err_code outbox_refused_each(struct outbox *o, bool (*fn)(void *ctx, const 
     struct kv_txn *t = NULL;
     struct outbox_refused r;
     struct slice key, value, from = slice_none();
+    uint64_t seq;
     enum err_code c = kv_read(o->kv, &t, e);
     while (!c) {
         c = kv_seek(t, OUTBOX_REFUSED, from, from.len > 0, &key, &value, e);
         if (!c)
-            c = key.len == 8 ? outbox_refused_read(value, &r, e) : err_set(e, ERR_CORRUPT, "refused entry");
+            c = key.len == 8 ? outbox_refused_read(value, &r, &seq, e) : err_set(e, ERR_CORRUPT, "refused entry");
         if (c)
             break;
         r.id = buf_get64(key.ptr);
@@ -390,7 +423,8 @@ enum err_code outbox_stats(struct outbox *o, struct outbox_stats *out, struct er
                                  .sealed_batches = (uint32_t)o->st.sealed_batches,
                                  .refused = o->st.refused,
                                  .next_seq = o->st.next_seq,
-                                 .last_final = o->st.last_final};
+                                 .last_final = o->st.last_final,
+                                 .holes = o->st.holes};
     enum err_code c = kv_read(o->kv, &t, e);
     if (!c)
         c = kv_seek(t, OUTBOX_QUEUE, slice_none(), false, &key, &value, e);

@@ -3,17 +3,21 @@
  *
  *   append ──> queued ──cut──> sealed (seq, hash) ──final──> gone
  *                 ^               │  │
- *                 └──unsealed─────┘  └──refused (entry, reason)──> refused table ──retry──> queued at the end
+ *                 └─seq was taken─┘  └──refused (entry, reason)──> put aside ──retry──> queued at the end
  *
  * Invariants
  *   O1 An entry that was appended is, at any time, queued, sealed, refused, or final; never lost, never two of these.
  *   O2 A source's position moves in the same transaction as the entries that it covers, so that no log is read twice
  *      and none is skipped. The vault is written before (ledger/vault.h).
  *   O3 A sealed batch is resent byte for byte, also after a restart, until it is final or replaced.
- *   O4 Entries leave by the batch *hash* that became final, never by seq alone. Every version that was ever sealed for
- * a seq that is not final is remembered: whichever becomes final takes exactly its own entries away, also one that was
- * replaced, also entries that had been put aside as refused. O5 Sealed entries are a prefix of the queue: entries are
- * sent in the order in which they were appended. Threads: any (one lock inside); sealing runs under it. */
+ *   O4 An entry is never signed under a second seq before the first is final with another batch: else both could
+ *      become final. So after a refusal the *same* seq is sealed again with the rest, and later batches stay as they
+ *      are; what was refused can be retried only once that seq is final. Every version of a seq that is not final
+ *      is remembered, and entries leave by the batch *hash* that became final, refused ones too.
+ *   O5 Entries are sent in the order in which they were appended, but for: those retried, those whose seq another
+ *      batch took, and one that fills a hole (all entries of a batch were refused, later ones sealed already).
+ *
+ * Threads: any (one lock inside); sealing runs under it. */
 #ifndef LEDGER_OUTBOX_H
 #define LEDGER_OUTBOX_H
 
@@ -68,7 +72,7 @@ enum err_code outbox_sealed(struct outbox *o, uint64_t from, uint64_t *seq, stru
 /* A batch of this submitter became final on the channel. To be told of each seq in order, from outbox_last_final + 1 on
  * (after a restart: from the blocks). Known already: OK. SEQUENCE: a hole.
  * When the hash is none of ours (a restored node; another process with this key): with `entries` given, those equal to
- * queued or refused ones leave as final; without, all are sealed anew under later seqs. */
+ * queued or refused ones leave as final; without, what was sealed for it goes to the queue's end. */
 struct outbox_final {
     uint64_t seq;
     struct digest hash;
@@ -79,9 +83,9 @@ enum err_code outbox_final(struct outbox *o, const struct outbox_final *f, struc
 /* The highest seq known to be final; 0: none. */
 uint64_t outbox_last_final(struct outbox *o);
 
-/* Entry `index` of the sealed batch (seq, hash) was refused: it goes to the refused table, the rest is sealed anew from
- * this seq on. hash NULL: whatever is sealed now. NOT_FOUND: not (any more) what is sealed, nothing changed.
- * One node's word suffices here: how many refusals it takes is the caller's policy. */
+/* Entry `index` of the sealed batch (seq, hash) was refused: it is put aside, and the rest sealed anew under the same
+ * seq; if there is none, the next outbox_cut fills the hole. hash NULL: whatever is sealed now. NOT_FOUND: not (any
+ * more) what is sealed, nothing changed. One node's word suffices here: how many it takes is the caller's policy. */
 struct outbox_refusal {
     uint64_t seq;
     const struct digest *hash;
@@ -100,7 +104,8 @@ struct outbox_refused {
 /* Walk; fn returns false to stop and must not call the outbox. */
 enum err_code outbox_refused_each(struct outbox *o, bool (*fn)(void *ctx, const struct outbox_refused *r), void *ctx,
                                   struct err *e) ERR_CHECKED;
-/* Back to the queue's end (a standard was corrected). `entry` replaces the content; absent: as it was. */
+/* Back to the queue's end (a standard was corrected). `entry` replaces the content; absent: as it was.
+ * BUSY while the seq in which it was refused is not final (O4). */
 enum err_code outbox_retry(struct outbox *o, uint64_t id, struct slice entry, int64_t now, struct err *e) ERR_CHECKED;
 /* An operator gives it up: the only way in which an entry leaves without being final. */
 enum err_code outbox_discard(struct outbox *o, uint64_t id, struct err *e) ERR_CHECKED;
@@ -113,6 +118,7 @@ struct outbox_stats {
     uint64_t refused;
     int64_t oldest; /* ms: when the front was appended; 0: empty */
     uint64_t next_seq, last_final;
+    uint64_t holes; /* > 0 and nothing queued: append something (an annotation), or later batches wait for ever */
 };
 enum err_code outbox_stats(struct outbox *o, struct outbox_stats *out, struct err *e) ERR_CHECKED;
 

@@ -6,18 +6,11 @@
 
 #include <stdlib.h>
 
-/* ---- unsealing ---- */
+/* ---- what is sealed now ---- */
 
-static uint64_t outbox_runs_count(struct slice runs) {
-    uint64_t n = 0;
-    for (size_t i = 0; i + OUTBOX_RUN <= runs.len; i += OUTBOX_RUN)
-        n += buf_get32(runs.ptr + i + 8);
-    return n;
-}
-
-/* Takes one batch out of the sealed ones; *first is its smallest id. */
-static enum err_code outbox_unseal_one(struct kv_txn *t, struct outbox_state *st, uint64_t seq, uint64_t *first,
-                                       struct err *e) {
+/* The ids of what is sealed for seq into w->ids, and out of the sealed ones it goes. NOT_FOUND: a hole. */
+static enum err_code outbox_unseal(struct kv_txn *t, struct outbox_state *st, uint64_t seq, struct outbox_work *w,
+                                   struct err *e) {
     struct outbox_key k;
     struct digest hash;
     struct slice value, runs;
@@ -29,26 +22,40 @@ static enum err_code outbox_unseal_one(struct kv_txn *t, struct outbox_state *st
     memcpy(hash.b, value.ptr, DIGEST_SIZE);
     size_t carried = value.len - DIGEST_SIZE;
     c = kv_get(t, OUTBOX_VERSION, outbox_key_version(&k, seq, &hash), &runs, e);
-    if (c || runs.len < OUTBOX_RUN)
-        return c == ERR_NOT_FOUND || !c ? err_set(e, ERR_CORRUPT, "sealed batch without its entries") : c;
-    *first = buf_get64(runs.ptr);
+    if (c)
+        return c == ERR_NOT_FOUND ? err_set(e, ERR_CORRUPT, "sealed batch without its entries") : c;
+    w->count = 0;
+    for (size_t i = 0; i + OUTBOX_RUN <= runs.len; i += OUTBOX_RUN)
+        for (uint32_t j = 0, n = buf_get32(runs.ptr + i + 8); j < n && w->count < LIMIT_BATCH_ENTRIES; j++)
+            w->ids[w->count++] = buf_get64(runs.ptr + i) + j;
     st->sealed_batches--;
-    st->sealed_entries -= outbox_runs_count(runs);
+    st->sealed_entries -= w->count;
     st->sealed_bytes -= carried;
     return kv_del(t, OUTBOX_SEALED, outbox_key_u64(&k, seq), e);
 }
 
-/* All batches from seq on go back to the queue's front, as they are its prefix (O5). */
-static enum err_code outbox_unseal_from(struct kv_txn *t, struct outbox_state *st, uint64_t seq, struct err *e) {
-    uint64_t first = 0;
-    for (uint64_t s = st->next_seq; s-- > seq;) {
-        enum err_code c = outbox_unseal_one(t, st, s, &first, e);
-        if (c)
-            return c == ERR_NOT_FOUND ? err_set(e, ERR_CORRUPT, "batch %llu is not there", (unsigned long long)s) : c;
-        st->cut = first;
+/* Seals the same seq again with those of its entries that are still queued; nothing left makes a hole. */
+static enum err_code outbox_reseal(struct kv_txn *t, struct outbox *o, struct outbox_state *st, uint64_t seq,
+                                   struct outbox_work *w, struct err *e) {
+    struct outbox_key k;
+    struct slice value;
+    uint32_t kept = 0;
+    enum err_code c = outbox_unseal(t, st, seq, w, e);
+    if (c)
+        return c == ERR_NOT_FOUND ? ERR_OK : c;
+    for (uint32_t i = 0; i < w->count; i++) {
+        c = kv_get(t, OUTBOX_QUEUE, outbox_key_u64(&k, w->ids[i]), &value, e);
+        if (c && c != ERR_NOT_FOUND)
+            return c;
+        if (c || value.len <= OUTBOX_QUEUE_HEAD)
+            continue;
+        w->ids[kept] = w->ids[i];
+        w->entries[kept++] = slice_from(value, OUTBOX_QUEUE_HEAD);
     }
-    if (st->next_seq > seq)
-        st->next_seq = seq;
+    w->count = kept;
+    if (kept)
+        return outbox_seal_at(t, o, st, seq, w, e);
+    st->holes++;
     return ERR_OK;
 }
 
@@ -59,13 +66,17 @@ struct outbox_finishing {
     const struct outbox_final *f;
     struct digest *known; /* of f->entries, sorted */
     struct buf runs;      /* copy: deleting ends what is borrowed */
+    struct outbox_work w;
+    struct buf scratch;
+    bool sealed_hit; /* an entry left that is sealed in a later batch */
 };
 
-/* An entry is final, wherever it is now: queued, put aside, or queued again under another id. */
+/* An entry is final, queued or put aside. */
 static enum err_code outbox_gone(struct kv_txn *t, struct outbox_state *st, uint64_t id, struct err *e) {
     struct outbox_key k;
     struct outbox_refused r;
     struct slice value;
+    uint64_t seq;
     enum err_code c = kv_get(t, OUTBOX_QUEUE, outbox_key_u64(&k, id), &value, e);
     if (!c) {
         st->entries--;
@@ -74,19 +85,14 @@ static enum err_code outbox_gone(struct kv_txn *t, struct outbox_state *st, uint
     }
     if (c == ERR_NOT_FOUND)
         c = kv_get(t, OUTBOX_REFUSED, outbox_key_u64(&k, id), &value, e);
-    if (!c) {
-        c = outbox_refused_read(value, &r, e);
-        if (c)
-            return c;
-        st->refused--;
-        st->bytes -= r.entry.len;
-        return kv_del(t, OUTBOX_REFUSED, outbox_key_u64(&k, id), e);
-    }
-    if (c == ERR_NOT_FOUND)
-        c = kv_get(t, OUTBOX_MOVED, outbox_key_u64(&k, id), &value, e);
-    if (!c && value.len == 8 && buf_get64(value.ptr) > id) /* ids only grow: this ends */
-        return outbox_gone(t, st, buf_get64(value.ptr), e);
-    return c == ERR_NOT_FOUND ? ERR_OK : c; /* an operator gave it up */
+    if (c)
+        return c == ERR_NOT_FOUND ? ERR_OK : c; /* an operator gave it up */
+    c = outbox_refused_read(value, &r, &seq, e);
+    if (c)
+        return c;
+    st->refused--;
+    st->bytes -= r.entry.len;
+    return kv_del(t, OUTBOX_REFUSED, outbox_key_u64(&k, id), e);
 }
 
 static enum err_code outbox_take_runs(struct kv_txn *t, struct outbox_state *st, struct slice runs, struct err *e) {
@@ -114,7 +120,8 @@ static enum err_code outbox_take_equal(struct kv_txn *t, struct outbox_finishing
             return c == ERR_NOT_FOUND ? ERR_OK : c ? c : err_set(e, ERR_CORRUPT, "outbox");
         struct slice entry = slice_from(value, OUTBOX_QUEUE_HEAD);
         if (table == OUTBOX_REFUSED) {
-            c = outbox_refused_read(value, &r, e);
+            uint64_t seq;
+            c = outbox_refused_read(value, &r, &seq, e);
             if (c)
                 return c;
             entry = r.entry;
@@ -123,6 +130,7 @@ static enum err_code outbox_take_equal(struct kv_txn *t, struct outbox_finishing
         uint64_t id = buf_get64(key.ptr);
         from = outbox_key_u64(&k, id);
         if (bsearch(&d, x->known, x->f->count, sizeof d, outbox_digest_cmp)) {
+            x->sealed_hit = x->sealed_hit || (table == OUTBOX_QUEUE && id < x->g.st.cut);
             c = outbox_gone(t, &x->g.st, id, e);
             if (c)
                 return c;
@@ -143,85 +151,103 @@ static enum err_code outbox_forget(struct kv_txn *t, struct outbox_state *st, st
             return c;
         st->versions--;
     }
-    if (c != ERR_NOT_FOUND)
-        return c;
-    while (!(c = kv_seek(t, OUTBOX_MOVED, slice_none(), false, &key, NULL, e)) && key.len == 8) {
-        c = kv_del(t, OUTBOX_MOVED, outbox_key_u64(&k, buf_get64(key.ptr)), e);
-        if (c)
-            return c;
-    }
     return c == ERR_NOT_FOUND ? ERR_OK : c;
 }
 
-/* What is sealed now for this seq: is it the batch that became final? */
-static enum err_code outbox_is_current(struct kv_txn *t, const struct outbox_final *f, bool *is, struct err *e) {
+/* The entries of the batch that became final leave. */
+static enum err_code outbox_take(struct kv_txn *t, struct outbox_finishing *x, struct err *e) {
+    const struct outbox_final *f = x->f;
+    struct outbox_key k;
+    struct slice runs;
+    enum err_code c = kv_get(t, OUTBOX_VERSION, outbox_key_version(&k, f->seq, &f->hash), &runs, e);
+    if (!c) {
+        buf_clear(&x->runs);
+        buf_append(&x->runs, runs);
+        c = buf_check(&x->runs, e);
+        return c ? c : outbox_take_runs(t, &x->g.st, buf_slice(&x->runs), e);
+    }
+    if (c != ERR_NOT_FOUND || !f->count)
+        return c == ERR_NOT_FOUND ? ERR_OK : c;
+    c = outbox_take_equal(t, x, OUTBOX_QUEUE, e);
+    return c ? c : outbox_take_equal(t, x, OUTBOX_REFUSED, e);
+}
+
+/* What was sealed for this seq and did not become final goes to the queue's end: its seq is taken, so it is safe to
+ * sign it under another. */
+static enum err_code outbox_requeue(struct kv_txn *t, struct outbox_finishing *x, struct err *e) {
+    struct outbox_state *st = &x->g.st;
     struct outbox_key k;
     struct slice value;
-    *is = false;
-    enum err_code c = kv_get(t, OUTBOX_SEALED, outbox_key_u64(&k, f->seq), &value, e);
-    if (!c)
-        *is = value.len > DIGEST_SIZE && memcmp(value.ptr, f->hash.b, DIGEST_SIZE) == 0;
-    return c == ERR_NOT_FOUND ? ERR_OK : c;
+    enum err_code c = outbox_unseal(t, st, x->f->seq, &x->w, e);
+    if (c == ERR_NOT_FOUND) { /* a hole, or a seq beyond ours */
+        st->holes -= x->f->seq < st->next_seq;
+        return ERR_OK;
+    }
+    for (uint32_t i = 0; !c && i < x->w.count; i++) {
+        c = kv_get(t, OUTBOX_QUEUE, outbox_key_u64(&k, x->w.ids[i]), &value, e);
+        if (c == ERR_NOT_FOUND) {
+            c = ERR_OK;
+            continue;
+        }
+        if (c)
+            break;
+        buf_clear(&x->scratch);
+        buf_append(&x->scratch, value);
+        c = buf_check(&x->scratch, e);
+        if (!c)
+            c = kv_del(t, OUTBOX_QUEUE, outbox_key_u64(&k, x->w.ids[i]), e);
+        if (!c)
+            c = kv_put(t, OUTBOX_QUEUE, outbox_key_u64(&k, st->next_id++), buf_slice(&x->scratch), e);
+    }
+    return c;
 }
 
 static enum err_code outbox_final_one(struct kv_txn *t, void *ctx, struct err *e) {
     struct outbox_finishing *x = ctx;
     struct outbox_state *st = &x->g.st;
-    const struct outbox_final *f = x->f;
-    struct outbox_key k;
-    struct slice runs;
-    uint64_t first;
-    bool current;
     outbox_change_begin(&x->g);
-    enum err_code c = outbox_is_current(t, f, &current, e);
+    x->sealed_hit = false;
+    enum err_code c = outbox_take(t, x, e);
     if (!c)
-        c = current ? outbox_unseal_one(t, st, f->seq, &first, e) : outbox_unseal_from(t, st, f->seq, e);
+        c = outbox_requeue(t, x, e);
+    for (uint64_t s = x->f->seq + 1; !c && x->sealed_hit && s < st->next_seq; s++)
+        c = outbox_reseal(t, x->g.o, st, s, &x->w, e);
     if (c)
         return c;
-    c = kv_get(t, OUTBOX_VERSION, outbox_key_version(&k, f->seq, &f->hash), &runs, e);
-    if (!c) {
-        buf_clear(&x->runs);
-        buf_append(&x->runs, runs);
-        c = buf_check(&x->runs, e);
-        if (!c)
-            c = outbox_take_runs(t, st, buf_slice(&x->runs), e);
-    } else if (c == ERR_NOT_FOUND) {
-        c = f->count ? outbox_take_equal(t, x, OUTBOX_QUEUE, e) : ERR_OK;
-        if (!c && f->count)
-            c = outbox_take_equal(t, x, OUTBOX_REFUSED, e);
-    }
-    if (c)
-        return c;
-    st->last_final = f->seq;
-    if (st->next_seq <= f->seq)
-        st->next_seq = f->seq + 1;
+    st->last_final = x->f->seq;
+    if (st->next_seq <= x->f->seq)
+        st->next_seq = x->f->seq + 1;
     c = outbox_forget(t, st, e);
     return c ? c : outbox_change_end(t, &x->g, e);
 }
 
 enum err_code outbox_final(struct outbox *o, const struct outbox_final *f, struct err *e) {
     struct outbox_finishing x = {.f = f};
-    enum err_code c = ERR_OK;
     if (f->count > LIMIT_BATCH_ENTRIES)
         return err_set(e, ERR_TOO_LARGE, "a batch of %u entries", f->count);
+    enum err_code c = outbox_work_init(&x.w, e);
     buf_init(&x.runs, LIMIT_BATCH_ENTRIES * OUTBOX_RUN);
-    if (f->count) {
+    buf_init(&x.scratch, LIMIT_ENTRY + OUTBOX_QUEUE_HEAD);
+    if (!c && f->count) {
         x.known = mem_alloc(f->count * sizeof *x.known);
         if (!x.known)
-            return err_set(e, ERR_NO_MEMORY, "outbox");
-        for (uint32_t i = 0; i < f->count; i++)
+            c = err_set(e, ERR_NO_MEMORY, "outbox");
+        for (uint32_t i = 0; !c && i < f->count; i++)
             x.known[i] = digest_of(f->entries[i]);
-        qsort(x.known, f->count, sizeof *x.known, outbox_digest_cmp);
+        if (!c)
+            qsort(x.known, f->count, sizeof *x.known, outbox_digest_cmp);
     }
     pthread_mutex_lock(&o->lock);
-    if (f->seq > o->st.last_final + 1)
+    if (!c && f->seq > o->st.last_final + 1)
         c = err_set(e, ERR_SEQUENCE, "batch %llu is final, but of %llu nothing was heard", (unsigned long long)f->seq,
                     (unsigned long long)o->st.last_final + 1);
-    else if (f->seq > o->st.last_final)
+    else if (!c && f->seq > o->st.last_final)
         c = outbox_update(o, outbox_final_one, &x.g, e);
     pthread_mutex_unlock(&o->lock);
     mem_free(x.known);
+    buf_release(&x.scratch);
     buf_release(&x.runs);
+    outbox_work_release(&x.w);
     return c;
 }
 
@@ -233,6 +259,7 @@ struct outbox_refusing {
     uint64_t id;        /* for retry, discard */
     struct slice entry; /* for retry */
     int64_t now;
+    struct outbox_work w;
     struct buf scratch, copy;
 };
 
@@ -277,8 +304,6 @@ static enum err_code outbox_refuse_one(struct kv_txn *t, void *ctx, struct err *
     outbox_change_begin(&x->g);
     enum err_code c = outbox_find_refused(t, x->r, &id, e);
     if (!c)
-        c = outbox_unseal_from(t, st, x->r->seq, e);
-    if (!c)
         c = kv_get(t, OUTBOX_QUEUE, outbox_key_u64(&k, id), &value, e);
     if (c)
         return c;
@@ -290,6 +315,7 @@ static enum err_code outbox_refuse_one(struct kv_txn *t, void *ctx, struct err *
     buf_clear(&x->scratch);
     buf_be32(&x->scratch, (uint32_t)x->r->code);
     buf_be64(&x->scratch, (uint64_t)x->r->now);
+    buf_be64(&x->scratch, x->r->seq);
     buf_be16(&x->scratch, (uint16_t)reason.len);
     buf_append(&x->scratch, reason);
     buf_append(&x->scratch, slice_from(value, OUTBOX_QUEUE_HEAD));
@@ -298,6 +324,8 @@ static enum err_code outbox_refuse_one(struct kv_txn *t, void *ctx, struct err *
         c = kv_put(t, OUTBOX_REFUSED, outbox_key_u64(&k, id), buf_slice(&x->scratch), e);
     if (!c)
         c = kv_del(t, OUTBOX_QUEUE, outbox_key_u64(&k, id), e);
+    if (!c)
+        c = outbox_reseal(t, x->g.o, st, x->r->seq, &x->w, e);
     if (c)
         return c;
     st->entries--;
@@ -308,11 +336,14 @@ static enum err_code outbox_refuse_one(struct kv_txn *t, void *ctx, struct err *
 static enum err_code outbox_settle(struct outbox *o, kv_change fn, struct outbox_refusing *x, struct err *e) {
     buf_init(&x->scratch, LIMIT_ENTRY + OUTBOX_REFUSED_HEAD + OUTBOX_REASON);
     buf_init(&x->copy, LIMIT_ENTRY);
+    enum err_code c = outbox_work_init(&x->w, e);
     pthread_mutex_lock(&o->lock);
-    enum err_code c = x->r && o->st.versions >= OUTBOX_VERSIONS
-                          ? err_set(e, ERR_BUSY, "too many refusals before anything became final")
-                          : outbox_update(o, fn, &x->g, e);
+    if (!c && x->r && o->st.versions >= OUTBOX_VERSIONS)
+        c = err_set(e, ERR_BUSY, "too many refusals before anything became final");
+    if (!c)
+        c = outbox_update(o, fn, &x->g, e);
     pthread_mutex_unlock(&o->lock);
+    outbox_work_release(&x->w);
     buf_release(&x->copy);
     buf_release(&x->scratch);
     return c;
@@ -326,13 +357,16 @@ enum err_code outbox_refuse(struct outbox *o, const struct outbox_refusal *r, st
 static enum err_code outbox_retry_one(struct kv_txn *t, void *ctx, struct err *e) {
     struct outbox_refusing *x = ctx;
     struct outbox_state *st = &x->g.st;
-    struct outbox_key k, to;
+    struct outbox_key k;
     struct outbox_refused r;
     struct slice value;
+    uint64_t seq;
     outbox_change_begin(&x->g);
     enum err_code c = kv_get(t, OUTBOX_REFUSED, outbox_key_u64(&k, x->id), &value, e);
     if (!c)
-        c = outbox_refused_read(value, &r, e);
+        c = outbox_refused_read(value, &r, &seq, e);
+    if (!c && seq > st->last_final) /* what was refused may still become final as it was (O4) */
+        c = err_set(e, ERR_BUSY, "batch %llu, in which it was refused, is not final yet", (unsigned long long)seq);
     if (c)
         return c;
     buf_clear(&x->copy);
@@ -342,10 +376,7 @@ static enum err_code outbox_retry_one(struct kv_txn *t, void *ctx, struct err *e
         return c;
     st->refused--;
     st->bytes -= r.entry.len;
-    if (st->versions)
-        c = kv_put(t, OUTBOX_MOVED, outbox_key_u64(&k, x->id), outbox_key_u64(&to, st->next_id), e);
-    if (!c)
-        c = kv_del(t, OUTBOX_REFUSED, outbox_key_u64(&k, x->id), e);
+    c = kv_del(t, OUTBOX_REFUSED, outbox_key_u64(&k, x->id), e);
     if (!c)
         c = outbox_enqueue(t, st, buf_slice(&x->copy), x->now, &x->scratch, e);
     return c ? c : outbox_change_end(t, &x->g, e);
@@ -363,10 +394,11 @@ static enum err_code outbox_discard_one(struct kv_txn *t, void *ctx, struct err 
     struct outbox_key k;
     struct outbox_refused r;
     struct slice value;
+    uint64_t seq;
     outbox_change_begin(&x->g);
     enum err_code c = kv_get(t, OUTBOX_REFUSED, outbox_key_u64(&k, x->id), &value, e);
     if (!c)
-        c = outbox_refused_read(value, &r, e);
+        c = outbox_refused_read(value, &r, &seq, e);
     if (c)
         return c;
     x->g.st.refused--;

@@ -11,17 +11,17 @@
 #include <stdio.h>
 
 const struct api_method api_methods[] = {
-    {"bundle.export", api_bundle_export, false, false},
-    {"channel.show", api_channel_show, false, false},
-    {"checkpoint", api_checkpoint, false, false},
-    {"proof.consistency", api_proof_consistency, false, false},
-    {"proof.inclusion", api_proof_inclusion, false, false},
-    {"query", api_query, false, false},
-    {"show", api_show, false, false},
-    {"status", api_status, false, false},
-    {"submit", api_submit, true, false},
-    {"watch", api_watch, false, true},
-    {NULL, NULL, false, false},
+    {"bundle.export", api_bundle_export, false},
+    {"channel.show", api_channel_show, false},
+    {"checkpoint", api_checkpoint, false},
+    {"proof.consistency", api_proof_consistency, false},
+    {"proof.inclusion", api_proof_inclusion, false},
+    {"query", api_query, false},
+    {"show", api_show, false},
+    {"status", api_status, false},
+    {"submit", api_submit, true},
+    {"watch", api_watch, false},
+    {NULL, NULL, false},
 };
 
 /* One request of a command. */
@@ -32,14 +32,12 @@ struct api_job {
 
 enum { API_MAIL_JOB = 1, API_MAIL_STOP };
 
-/* A connection whose client has gone; streams to it end. A ring: an old one that is overwritten is noticed when
- * rpc_respond says UNREACHABLE. */
 struct api {
     struct node *node;
-    struct mailbox *box;    /* short calls */
-    struct mailbox *streams; /* calls that stay open */
-    pthread_t workers[API_WORKERS], streamers[API_STREAMS];
-    size_t worker_count, streamer_count;
+    struct mailbox *box;
+    pthread_mutex_t lock;
+    pthread_t threads[API_THREADS]; /* [lock] started as they are needed, for a call may wait for finality */
+    size_t count, busy;             /* [lock] */
 };
 
 struct api_rpc_door {
@@ -88,23 +86,33 @@ static void api_run(struct api *a, struct mail *m) {
     buf_release(&call.out);
 }
 
-struct api_thread {
-    struct api *api;
-    struct mailbox *box;
-};
-
 static void *api_work(void *arg) {
-    struct api_thread t = *(struct api_thread *)arg;
-    mem_free(arg);
+    struct api *a = arg;
     for (;;) {
-        struct mail *m = mailbox_take(t.box, -1, 1);
+        struct mail *m = mailbox_take(a->box, -1, 1);
         bool stop = m && m->kind == API_MAIL_STOP;
-        if (m && !stop)
-            api_run(t.api, m);
+        if (m && !stop) {
+            api_run(a, m);
+            pthread_mutex_lock(&a->lock);
+            a->busy--;
+            pthread_mutex_unlock(&a->lock);
+        }
         mailbox_mail_free(m);
         if (stop)
             return NULL;
     }
+}
+
+/* Queues a job, and starts a thread when all are taken. */
+static enum err_code api_queue(struct api *a, struct slice job, struct err *e) {
+    enum err_code rc;
+    pthread_mutex_lock(&a->lock);
+    rc = mailbox_put(a->box, API_MAIL_JOB, -1, job, NULL, true, e);
+    if (rc == ERR_OK && ++a->busy > a->count && a->count < API_THREADS &&
+        pthread_create(&a->threads[a->count], NULL, api_work, a) == 0)
+        a->count++;
+    pthread_mutex_unlock(&a->lock);
+    return rc;
 }
 
 void api_rpc_request(void *node, uint64_t conn, uint64_t id, const char *method, struct slice body) {
@@ -117,12 +125,12 @@ void api_rpc_request(void *node, uint64_t conn, uint64_t id, const char *method,
     buf_bytes(&b, &job, sizeof job);
     buf_append(&b, body);
     if (!job.method)
-        rc = err_set(&e, ERR_UNSUPPORTED, "this node knows no method \"%s\": is the command of another version?", method);
+        rc = err_set(&e, ERR_UNSUPPORTED, "this node knows no method \"%s\": is the command of another version?",
+                     method);
     else if (!n->api || !atomic_load(&n->running))
         rc = err_set(&e, ERR_BUSY, "the node is starting or stopping: try again");
     else
-        rc = mailbox_put(job.method->stream ? n->api->streams : n->api->box, API_MAIL_JOB, -1, buf_slice(&b),
-                         NULL, true, &e);
+        rc = api_queue(n->api, buf_slice(&b), &e);
     buf_release(&b);
     if (rc != ERR_OK && rpc_respond(n->rpc, conn, id, rc, e.text, slice_none(), false, NULL) != ERR_OK)
         log_line(LOG_DEBUG, "api", "%s: the client has gone", method);
@@ -133,59 +141,35 @@ void api_rpc_gone(void *node, uint64_t conn) {
     (void)conn; /* rpc_respond tells the handler */
 }
 
-static enum err_code api_thread_start(struct api *a, struct mailbox *box, pthread_t *out, struct err *e) {
-    struct api_thread *t = mem_alloc(sizeof *t);
-    if (!t)
-        return err_set(e, ERR_NO_MEMORY, "no memory for a thread");
-    *t = (struct api_thread){a, box};
-    if (pthread_create(out, NULL, api_work, t) != 0) {
-        mem_free(t);
-        return err_set(e, ERR_NO_MEMORY, "no thread");
-    }
-    return ERR_OK;
-}
-
 enum err_code api_start(struct node *n, struct api **out, struct err *e) {
     struct api *a = mem_zalloc(1, sizeof *a);
-    enum err_code rc = ERR_OK;
     if (!a)
         return err_set(e, ERR_NO_MEMORY, "no memory for the api");
     a->node = n;
+    pthread_mutex_init(&a->lock, NULL);
     a->box = mailbox_new(API_QUEUE, 64 << 20, e);
-    a->streams = mailbox_new(API_STREAMS, 1 << 20, e);
-    if (!a->box || !a->streams)
-        rc = ERR_NO_MEMORY;
-    while (rc == ERR_OK && a->worker_count < API_WORKERS)
-        if ((rc = api_thread_start(a, a->box, &a->workers[a->worker_count], e)) == ERR_OK)
-            a->worker_count++;
-    while (rc == ERR_OK && a->streamer_count < API_STREAMS / 8)
-        if ((rc = api_thread_start(a, a->streams, &a->streamers[a->streamer_count], e)) == ERR_OK)
-            a->streamer_count++;
-    if (rc != ERR_OK)
+    if (!a->box || pthread_create(&a->threads[0], NULL, api_work, a) != 0) {
         api_stop(a);
-    else
-        *out = a;
-    return rc;
-}
-
-static void api_join(struct mailbox *box, pthread_t *threads, size_t count) {
-    size_t i;
-    for (i = 0; i < count; i++)
-        while (mailbox_put(box, API_MAIL_STOP, -1, slice_none(), NULL, true, NULL) != ERR_OK) {
-            struct timespec t = {.tv_nsec = 10000000};
-            nanosleep(&t, NULL);
-        }
-    for (i = 0; i < count; i++)
-        pthread_join(threads[i], NULL);
+        return err_set(e, ERR_NO_MEMORY, "no thread for the api");
+    }
+    a->count = 1;
+    *out = a;
+    return ERR_OK;
 }
 
 void api_stop(struct api *a) {
+    size_t i;
     if (!a)
         return;
-    api_join(a->box, a->workers, a->worker_count);
-    api_join(a->streams, a->streamers, a->streamer_count);
+    for (i = 0; i < a->count; i++)
+        while (mailbox_put(a->box, API_MAIL_STOP, -1, slice_none(), NULL, true, NULL) != ERR_OK) {
+            struct timespec t = {.tv_nsec = 10000000}; /* it is being emptied */
+            nanosleep(&t, NULL);
+        }
+    for (i = 0; i < a->count; i++)
+        pthread_join(a->threads[i], NULL);
     mailbox_free(a->box);
-    mailbox_free(a->streams);
+    pthread_mutex_destroy(&a->lock);
     mem_free(a);
 }
 

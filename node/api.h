@@ -1,5 +1,5 @@
 /* node/api.h -- what a node can be asked: one handler a method, the same for commands (rpc) and HTTP.
- * Owns: the table of methods, the worker threads that run them, the streams that stay open (watch).
+ * Owns: the table of methods, the worker threads that run them.
  * A handler reads canonical params by a schema of its own and writes canonical msgpack answers: maps whose keys are in
  * ascending order. It runs on a worker thread and may wait. Files api_*.c hold the handlers, a theme each.
  * Source: docs/PROTOCOL.md (commands). */
@@ -8,7 +8,7 @@
 
 #include "node/node.h"
 
-enum { API_WORKERS = 4, API_QUEUE = 256, API_STREAMS = 64, API_PARAMS = 8 << 20 };
+enum { API_THREADS = 128 /* calls at once */, API_QUEUE = 512 };
 
 struct api_call {
     struct node *node;
@@ -27,7 +27,6 @@ struct api_method {
     const char *name;
     api_handler run;
     bool writes; /* needs more than the right to read */
-    bool stream; /* stays open: runs on a thread of its own */
 };
 
 extern const struct api_method api_methods[]; /* ends with a NULL name */
@@ -43,7 +42,8 @@ void api_rpc_gone(void *node, uint64_t conn);
 /* Params by schema; absent params are an empty map. */
 enum err_code api_params(struct api_call *call, const struct schema *s, void *out, struct err *e) ERR_CHECKED;
 /* The channel that `name` means; NOT_FOUND tells which there are. */
-enum err_code api_channel(struct api_call *call, struct slice name, struct node_channel **out, struct err *e) ERR_CHECKED;
+enum err_code api_channel(struct api_call *call, struct slice name, struct node_channel **out,
+                          struct err *e) ERR_CHECKED;
 /* Like the above, for params that hold nothing but {channel}. */
 enum err_code api_only_channel(struct api_call *call, struct node_channel **out, struct err *e) ERR_CHECKED;
 /* Hex text of bytes, in the arena. */
@@ -58,16 +58,16 @@ enum err_code api_find_entry(struct reading *r, const uint8_t uid[RECORD_UID_SIZ
                              struct err *e) ERR_CHECKED;
 
 /* ---- handlers, by file ---- */
-enum err_code api_status(struct api_call *call, struct err *e);          /* api_status.c */
+enum err_code api_status(struct api_call *call, struct err *e); /* api_status.c */
 enum err_code api_channel_show(struct api_call *call, struct err *e);
-enum err_code api_checkpoint(struct api_call *call, struct err *e);      /* api_proof.c */
+enum err_code api_checkpoint(struct api_call *call, struct err *e); /* api_proof.c */
 enum err_code api_proof_inclusion(struct api_call *call, struct err *e);
 enum err_code api_proof_consistency(struct api_call *call, struct err *e);
-enum err_code api_bundle_export(struct api_call *call, struct err *e);   /* api_bundle.c */
-enum err_code api_query(struct api_call *call, struct err *e);           /* api_query.c */
+enum err_code api_bundle_export(struct api_call *call, struct err *e); /* api_bundle.c */
+enum err_code api_query(struct api_call *call, struct err *e);         /* api_query.c */
 enum err_code api_show(struct api_call *call, struct err *e);
 enum err_code api_watch(struct api_call *call, struct err *e);
-enum err_code api_submit(struct api_call *call, struct err *e);          /* api_submit.c */
+enum err_code api_submit(struct api_call *call, struct err *e);           /* api_submit.c */
 enum err_code api_standard_publish(struct api_call *call, struct err *e); /* api_standard.c */
 enum err_code api_standard_list(struct api_call *call, struct err *e);
 enum err_code api_standard_show(struct api_call *call, struct err *e);
@@ -76,7 +76,7 @@ enum err_code api_evidence_list(struct api_call *call, struct err *e);
 enum err_code api_evidence_verify(struct api_call *call, struct err *e);
 enum err_code api_evidence_dispute(struct api_call *call, struct err *e);
 enum err_code api_findings(struct api_call *call, struct err *e);
-enum err_code api_ingest_status(struct api_call *call, struct err *e);   /* api_ingest.c */
+enum err_code api_ingest_status(struct api_call *call, struct err *e); /* api_ingest.c */
 enum err_code api_dead_letters(struct api_call *call, struct err *e);
 
 #endif

@@ -1,6 +1,7 @@
 /* node/courier.c -- see courier.h. */
 #include "node/courier.h"
 
+#include "audit/annotation.h"
 #include "ledger/batch.h"
 #include "ledger/entry.h"
 #include "node/clock.h"
@@ -35,15 +36,15 @@ struct courier {
     struct batch_builder builder; /* under the outbox' lock */
     pthread_t thread;
     bool started;
-    uint64_t offered;             /* [thread] own batches up to this seq were handed to the channel */
-    struct buf carried;           /* [thread] */
+    uint64_t offered;   /* [thread] own batches up to this seq were handed to the channel */
+    struct buf carried; /* [thread] */
     pthread_mutex_t lock;
     pthread_cond_t work, told;
-    bool dirty, stop;                                /* [lock] */
-    struct courier_waiter *waiters;                  /* [lock] */
+    bool dirty, stop;                                  /* [lock] */
+    struct courier_waiter *waiters;                    /* [lock] */
     struct courier_refusal refusals[COURIER_REFUSALS]; /* [lock] */
-    size_t refusal_count;                            /* [lock] */
-    uint64_t again_from;                             /* [lock] displaced: offer anew from here; 0: no */
+    size_t refusal_count;                              /* [lock] */
+    uint64_t again_from;                               /* [lock] displaced: offer anew from here; 0: no */
 };
 
 static enum err_code courier_seal(void *ctx, uint64_t seq, const struct slice *entries, uint32_t count,
@@ -153,8 +154,7 @@ static void courier_finals(struct courier *c) {
         }
         if (rc == ERR_OK)
             rc = outbox_final(c->outbox, &f, &e);
-        if (rc == ERR_OK && height && courier_awaited(c) &&
-            (rc = chain_reader_block(r, height, &block, &e)) == ERR_OK)
+        if (rc == ERR_OK && height && courier_awaited(c) && (rc = chain_reader_block(r, height, &block, &e)) == ERR_OK)
             rc = chain_reader_each(r, block.first_entry, block.first_entry + block.header.entries, courier_found, &s,
                                    &e);
     }
@@ -203,13 +203,31 @@ static void courier_refused(struct courier *c, const struct courier_refusal *r) 
         courier_tell(c, &leaf, r->why.code, &r->why, NULL);
 }
 
+/* A whole batch was refused: its seq needs another entry, or all later ones wait for ever. */
+static void courier_fill(struct courier *c) {
+    struct outbox_stats s;
+    struct buf b;
+    struct slice entry;
+    struct err e = {0};
+    if (outbox_stats(c->outbox, &s, &e) != ERR_OK)
+        courier_fatal(c, &e);
+    if (s.holes == 0 || s.entries > s.sealed_entries)
+        return;
+    buf_init(&b, LIMIT_ENTRY);
+    annotation_entry(slice_none(), slice_str("a batch of this submitter was refused"), &b);
+    entry = buf_slice(&b);
+    if (buf_check(&b, &e) != ERR_OK || outbox_append(c->outbox, &entry, 1, NULL, 0, clock_wall_ms(), &e) != ERR_OK)
+        log_err(channel_name(c->o.channel), "closing a hole in the sequence of batches", &e);
+    buf_release(&b);
+}
+
 /* Seals what waits: at once when nothing is in flight, else only full batches. */
 static void courier_cut(struct courier *c) {
     struct outbox_stats s;
     struct err e = {0};
     enum err_code rc;
     while ((rc = outbox_stats(c->outbox, &s, &e)) == ERR_OK && s.entries > s.sealed_entries &&
-           (s.sealed_batches == 0 || s.entries - s.sealed_entries >= LIMIT_BATCH_ENTRIES)) {
+           (s.sealed_batches == 0 || s.holes > 0 || s.entries - s.sealed_entries >= LIMIT_BATCH_ENTRIES)) {
         uint64_t seq;
         rc = outbox_cut(c->outbox, &seq, &e);
         if (rc == ERR_BUSY || rc == ERR_NOT_FOUND)
@@ -267,6 +285,7 @@ static void *courier_run(void *arg) {
             courier_refused(c, &refusals[i]);
         if (c->offered < outbox_last_final(c->outbox))
             c->offered = outbox_last_final(c->outbox);
+        courier_fill(c);
         courier_cut(c);
         courier_offer(c);
     }

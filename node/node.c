@@ -2,9 +2,13 @@
  * Start: home, config, genesis, keys, connections, channels, couriers, services. Stop is the reverse. */
 #include "node/node.h"
 
+#include "audit/anchor.h"
+#include "audit/annotation.h"
+#include "audit/cases_module.h"
 #include "ledger/fsck.h"
 #include "node/api.h"
 #include "node/clock.h"
+#include "node/desk.h"
 #include "node/log.h"
 #include "node/web.h"
 #include "wire/mem.h"
@@ -148,7 +152,9 @@ static void node_on_message(void *ctx, const char *peer, struct slice bytes) {
         log_line(LOG_WARN, "peers", "%s sent a message of a channel that this node is not in", peer);
         return;
     }
-    if (channel_receive(c->channel, slice_str(peer), &m, &e) != ERR_OK)
+    if (m.type == ENVELOPE_EVIDENCE_GET || m.type == ENVELOPE_EVIDENCE_DATA)
+        desk_message(n->desk, c, peer, &m);
+    else if (channel_receive(c->channel, slice_str(peer), &m, &e) != ERR_OK)
         log_line(LOG_DEBUG, "peers", "a message of %s is dropped: %s", peer, e.text);
 }
 
@@ -201,6 +207,8 @@ static void node_channel_final(void *ctx, struct channel *channel) {
     (void)channel;
     if (c->courier)
         courier_final(c->courier);
+    if (atomic_load(&c->node->running))
+        desk_moved(c->node->desk);
 }
 
 static void node_channel_fate(void *ctx, struct channel *channel, const struct channel_fate *f) {
@@ -232,6 +240,10 @@ static void node_courier_fatal(void *ctx, const struct err *why) {
 
 /* ---- start ---- */
 
+/* What governs a channel besides standards. All nodes of a network must serve the same: it decides what is valid. */
+static const struct audit_module *const node_modules[] = {&cases_module, &anchor_module, &anchor_grant_module,
+                                                          &annotation_module};
+
 static enum err_code node_open_channel(struct node *n, const struct genesis_channel *founding, struct err *e) {
     struct node_channel *c = &n->channels[n->channel_count];
     struct channel_options co = {.genesis = &n->genesis,
@@ -239,14 +251,18 @@ static enum err_code node_open_channel(struct node *n, const struct genesis_chan
                                  .self = n->self,
                                  .keys = &n->keys,
                                  .dir = c->dir,
+                                 .modules = node_modules,
+                                 .module_count = sizeof node_modules / sizeof *node_modules,
                                  .ctx = c,
                                  .send = node_channel_send,
                                  .final = node_channel_final,
                                  .fate = node_channel_fate,
                                  .misbehaved = node_channel_misbehaved,
                                  .fatal = node_channel_fatal};
-    struct courier_options oo = {
-        .keys = &n->keys, .dir = c->outbox_dir, .bytes_max = n->config.body.limits.outbox_bytes, .fatal = node_courier_fatal};
+    struct courier_options oo = {.keys = &n->keys,
+                                 .dir = c->outbox_dir,
+                                 .bytes_max = n->config.body.limits.outbox_bytes,
+                                 .fatal = node_courier_fatal};
     enum err_code rc;
     c->node = n;
     snprintf(c->dir, sizeof c->dir, "%s/channels/%.*s", n->config.home, SLICE_ARG(founding->name));
@@ -383,10 +399,11 @@ enum err_code node_start(const char *home, struct node **out, struct err *e) {
     n->started = clock_wall_ms();
     if ((rc = home_raise_files(NODE_FILES, &files, e)) != ERR_OK || (rc = node_load(home, n, e)) != ERR_OK ||
         (rc = home_open(home, &n->genesis.id, &n->home, e)) != ERR_OK || (rc = node_open_stores(n, e)) != ERR_OK ||
-        (rc = node_scan_channels(n, e)) != ERR_OK || (rc = node_open_channels(n, e)) != ERR_OK || (rc = api_start(n, &n->api, e)) != ERR_OK)
+        (rc = node_scan_channels(n, e)) != ERR_OK || (rc = node_open_channels(n, e)) != ERR_OK ||
+        (rc = api_start(n, &n->api, e)) != ERR_OK || (rc = desk_new(n, &n->desk, e)) != ERR_OK)
         goto out;
     atomic_store(&n->running, true);
-    if ((rc = node_connect(n, e)) == ERR_OK)
+    if ((rc = node_connect(n, e)) == ERR_OK && (rc = desk_start(n->desk, e)) == ERR_OK)
         rc = web_start(n, &n->web, e);
 out:
     if (rc != ERR_OK) {
@@ -402,6 +419,7 @@ void node_stop(struct node *n) {
     atomic_store(&n->running, false);
     web_stop(n->web);
     api_stop(n->api);
+    desk_stop(n->desk);
     if (n->peers)
         peers_stop(n->peers);
     if (n->rpc)
@@ -412,6 +430,7 @@ void node_stop(struct node *n) {
         courier_close(n->channels[i].courier);
         channel_close(n->channels[i].channel);
     }
+    desk_free(n->desk);
     if (n->tap)
         tap_close(n->tap);
     if (n->spool)

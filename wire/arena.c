@@ -24,6 +24,7 @@ void arena_release(struct arena *a) {
         a->chunks = next;
     }
     a->used = 0;
+    a->no_memory = false;
 }
 
 void arena_clear(struct arena *a) {
@@ -51,8 +52,10 @@ void *arena_alloc(struct arena *a, size_t count, size_t size) {
         if (cap < a->used / 2)
             cap = a->used / 2; /* grow geometrically */
         c = mem_alloc(sizeof *c + cap);
-        if (!c)
+        if (!c) {
+            a->no_memory = true;
             return NULL;
+        }
         c->next = a->chunks;
         c->len = 0;
         c->cap = cap;
@@ -63,6 +66,10 @@ void *arena_alloc(struct arena *a, size_t count, size_t size) {
     a->used += want;
     memset(p, 0, want);
     return p;
+}
+
+bool arena_no_memory(const struct arena *a) {
+    return a->no_memory;
 }
 
 struct slice arena_copy(struct arena *a, struct slice s) {

@@ -17,7 +17,7 @@ void buf_release(struct buf *b) {
 
 void buf_clear(struct buf *b) {
     b->len = 0;
-    b->failed = false;
+    b->failed = b->no_memory = false;
 }
 
 /* Makes room for `more` bytes; false and failed when there is none. */
@@ -38,7 +38,7 @@ static bool buf_room(struct buf *b, size_t more) {
         cap = cap > SIZE_MAX / 2 ? want : cap * 2;
     p = mem_realloc(b->ptr, cap);
     if (!p) {
-        b->failed = true;
+        b->failed = b->no_memory = true;
         return false;
     }
     b->ptr = p;
@@ -123,9 +123,9 @@ const char *buf_cstr(struct buf *b) {
 enum err_code buf_check(const struct buf *b, struct err *e) {
     if (!b->failed)
         return ERR_OK;
-    if (b->len >= b->max || b->cap >= b->max)
-        return err_set(e, ERR_TOO_LARGE, "more than %zu bytes", b->max);
-    return err_set(e, ERR_TOO_LARGE, "no room for more than %zu bytes (limit %zu)", b->len, b->max);
+    if (b->no_memory)
+        return err_set(e, ERR_NO_MEMORY, "no memory for more than %zu bytes", b->len);
+    return err_set(e, ERR_TOO_LARGE, "more than %zu bytes", b->max);
 }
 
 uint16_t buf_get16(const uint8_t *p) {

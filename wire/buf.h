@@ -11,6 +11,7 @@ struct buf {
     uint8_t *ptr;
     size_t len, cap, max; /* bytes */
     bool failed;
+    bool no_memory; /* it failed for want of memory */
 };
 
 void buf_init(struct buf *b, size_t max); /* allocates nothing */

@@ -100,11 +100,15 @@ struct cert_doc {
 };
 
 #define CERT_U64(name, flags_, min_, max_)                                                                             \
-    {.key = #name, .type = SCHEMA_U64, .flags = (flags_), .offset = offsetof(struct cert_doc, name), .min = (min_),     \
-     .max = (max_)}
+    {                                                                                                                  \
+        .key = #name, .type = SCHEMA_U64, .flags = (flags_), .offset = offsetof(struct cert_doc, name), .min = (min_), \
+        .max = (max_)                                                                                                  \
+    }
 #define CERT_FIXED(name, flags_)                                                                                       \
-    {.key = #name, .type = SCHEMA_FIXED, .flags = (flags_), .offset = offsetof(struct cert_doc, name),                 \
-     .max = DIGEST_SIZE}
+    {                                                                                                                  \
+        .key = #name, .type = SCHEMA_FIXED, .flags = (flags_), .offset = offsetof(struct cert_doc, name),              \
+        .max = DIGEST_SIZE                                                                                             \
+    }
 
 static const struct schema_field cert_fields[] = {
     CERT_U64(bits, 0, 1, (1u << LIMIT_VALIDATORS) - 1),
@@ -116,7 +120,10 @@ static const struct schema_field cert_fields[] = {
     CERT_U64(parent_view, SCHEMA_OPTIONAL, 1, 0),
     CERT_FIXED(root, SCHEMA_OPTIONAL),
     CERT_FIXED(set, 0),
-    {.key = "sigs", .type = SCHEMA_BIN, .offset = offsetof(struct cert_doc, sigs), .min = SIGN_SIZE,
+    {.key = "sigs",
+     .type = SCHEMA_BIN,
+     .offset = offsetof(struct cert_doc, sigs),
+     .min = SIGN_SIZE,
      .max = SIGN_SIZE * LIMIT_VALIDATORS},
     CERT_U64(size, SCHEMA_OPTIONAL, 1, 0),
     CERT_U64(type, 0, CERT_NOTARIZE, CERT_NULLIFY),

@@ -61,7 +61,8 @@ struct cert_vote {
     struct sign_signature sig;
 };
 
-/* A quorum's statement. prop: of NULLIFY only channel, epoch, set_hash and view are set. sigs: one a set bit, in index order. */
+/* A quorum's statement. prop: of NULLIFY only channel, epoch, set_hash and view are set. sigs: one a set bit, in index
+ * order. */
 struct cert {
     enum cert_type type;
     uint64_t epoch, view;

@@ -654,6 +654,8 @@ static enum err_code link_prepare_dial(struct link *l, const struct link_target 
     rv = nng_stream_dialer_alloc(&l->dialer, url);
     if (!rv)
         rv = nng_stream_dialer_set_ptr(l->dialer, NNG_OPT_TLS_CONFIG, l->tls);
+    if (!rv) /* off by default under TLS: each small message would wait 40 ms for an acknowledgement */
+        rv = nng_stream_dialer_set_bool(l->dialer, NNG_OPT_TCP_NODELAY, true);
     if (rv)
         return err_set(e, rv == NNG_ENOMEM ? ERR_NO_MEMORY : ERR_CONFIG, "%s: %s", t->address, nng_strerror(rv));
     l->hello.version = LINK_VERSION;

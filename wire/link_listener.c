@@ -137,6 +137,8 @@ static enum err_code link_listener_open(struct link_listener *l, struct err *e) 
     if (!rv)
         rv = nng_stream_listener_set_ptr(l->listener, NNG_OPT_TLS_CONFIG, l->tls);
     if (!rv)
+        rv = nng_stream_listener_set_bool(l->listener, NNG_OPT_TCP_NODELAY, true);
+    if (!rv)
         rv = nng_stream_listener_listen(l->listener);
     if (!rv)
         rv = nng_stream_listener_get_int(l->listener, NNG_OPT_TCP_BOUND_PORT, &port);

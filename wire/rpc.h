@@ -9,7 +9,7 @@
 #include "wire/link.h"
 
 enum {
-    RPC_CLIENTS = 32, /* connections of commands at once */
+    RPC_CLIENTS = 96, /* connections of commands at once */
     RPC_METHOD = 64,  /* bytes of a method's name */
     RPC_TEXT = 1024,  /* bytes of an error's text */
     RPC_OVERHEAD = 2048,

@@ -109,11 +109,18 @@ static enum err_code schema_bytes(const struct schema_field *f, struct cursor *c
     return rc == ERR_OK ? schema_length(out->len, f->min, f->max, "bytes", e) : rc;
 }
 
+/* What a full arena means: the document is too large, or memory is short, which is nobody's fault. */
+static enum err_code schema_no_room(const struct arena *a, struct err *e) {
+    if (arena_no_memory(a))
+        return err_set(e, ERR_NO_MEMORY, "no memory");
+    return err_set(e, ERR_TOO_LARGE, "more than %zu bytes when read", a->max);
+}
+
 static enum err_code schema_items(struct schema_list *list, uint32_t count, size_t size, struct arena *a,
                                   struct err *e) {
     list->count = count;
     list->items = arena_alloc(a, count, size);
-    return list->items ? ERR_OK : err_set(e, ERR_TOO_LARGE, "no room for %u items", count);
+    return list->items ? ERR_OK : schema_no_room(a, e);
 }
 
 static enum err_code schema_list(const struct schema_field *f, struct cursor *c, struct arena *a,
@@ -203,7 +210,7 @@ static enum err_code schema_value(const struct schema_field *f, struct cursor *c
     case SCHEMA_PTR: {
         void *sub = arena_alloc(a, 1, f->sub->size);
         if (!sub)
-            return err_set(e, ERR_TOO_LARGE, "no room");
+            return schema_no_room(a, e);
         *(void **)(void *)at = sub;
         return schema_read_at(f->sub, c, a, sub, e);
     }
@@ -243,8 +250,8 @@ enum err_code schema_read_at(const struct schema *s, struct cursor *c, struct ar
         }
         at = schema_find(s, key);
         if (at == s->count)
-            return err_set(e, ERR_MALFORMED, "%s: unknown key \"%.*s\"", s->name,
-                           (int)(key.len < 64 ? key.len : 64), (const char *)key.ptr);
+            return err_set(e, ERR_MALFORMED, "%s: unknown key \"%.*s\"", s->name, (int)(key.len < 64 ? key.len : 64),
+                           (const char *)key.ptr);
         if (at < next)
             return err_set(e, ERR_MALFORMED, "%s: key \"%s\" is repeated or not in order", s->name, s->fields[at].key);
         if ((rc = schema_absent(s, next, at, e)) != ERR_OK)

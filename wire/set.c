@@ -1,6 +1,6 @@
 /* wire/set.c -- see set.h. set_hash = SHA-256 of
- * "assay/set/v1" NUL ‖ channel[32] ‖ epoch u64 ‖ protocol u32 ‖ k u32 ‖ n u32 ‖ for each member: name length u8 ‖ name ‖
- * org u32 ‖ group u32 ‖ regulator u8 ‖ key[32]; integers big-endian. */
+ * "assay/set/v1" NUL ‖ channel[32] ‖ epoch u64 ‖ protocol u32 ‖ k u32 ‖ n u32 ‖ for each member: name length u8 ‖ name
+ * ‖ org u32 ‖ group u32 ‖ regulator u8 ‖ key[32]; integers big-endian. */
 #include "wire/set.h"
 
 #include "wire/buf.h"
@@ -17,6 +17,7 @@ static enum err_code set_hash_of(struct set *s, struct err *e) {
     struct digest turn;
     enum err_code rc;
     uint32_t i;
+    ERR_ASSERT(s->n > 0); /* quorum_make came before */
     buf_init(&b, 4096);
     buf_bytes(&b, s->channel.b, DIGEST_SIZE);
     buf_be64(&b, s->epoch);

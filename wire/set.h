@@ -29,8 +29,9 @@ struct set {
     struct set_member member[LIMIT_VALIDATORS];
     /* computed by set_finish */
     struct quorum quorum;
-    struct digest hash; /* "set_hash": commits to members in order, organisation, role, keys, k, protocol, channel, epoch */
-    uint32_t offset;    /* of the leader's rotation, 0..n-1, from (channel, epoch) */
+    struct digest
+        hash; /* "set_hash": commits to members in order, organisation, role, keys, k, protocol, channel, epoch */
+    uint32_t offset; /* of the leader's rotation, 0..n-1, from (channel, epoch) */
 };
 
 /* Checks (CONFIG, NOT_ALLOWED) and computes quorum, hash, offset from the other fields. */

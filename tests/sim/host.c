@@ -70,8 +70,10 @@ static void host_sync_begin(struct world *w, struct world_node *node) {
         return;
     node->sync_running = true;
     node->syncing = node->op_count;
-    world_push(w, (struct world_event){.at = w->now + 1 + world_rand(w, 12), .what = WORLD_SYNC,
-                                       .node = host_name(node), .life = node->life,
+    world_push(w, (struct world_event){.at = w->now + 1 + world_rand(w, 12),
+                                       .what = WORLD_SYNC,
+                                       .node = host_name(node),
+                                       .life = node->life,
                                        .arg = node->seq});
 }
 
@@ -209,12 +211,16 @@ static void host_requests(struct world *w, struct world_node *node, const struct
         } else {
             ok = false;
         }
-        world_push(w, (struct world_event){.at = w->now + world_rand(w, 4), .what = WORLD_VALIDATED,
-                                           .node = host_name(node), .life = node->life,
-                                           .block = b, .arg = ok});
+        world_push(w, (struct world_event){.at = w->now + world_rand(w, 4),
+                                           .what = WORLD_VALIDATED,
+                                           .node = host_name(node),
+                                           .life = node->life,
+                                           .block = b,
+                                           .arg = ok});
     }
     for (i = 0; i < up->validate_count; i++)
-        world_trace(w, "member %u validates height %llu", node->member, (unsigned long long)up->validate[i].header.height);
+        world_trace(w, "member %u validates height %llu", node->member,
+                    (unsigned long long)up->validate[i].header.height);
     for (i = 0; i < up->fetch_count; i++) {
         world_trace(w, "member %u fetches height %llu", node->member, (unsigned long long)up->fetch[i].height);
         int b = world_block_find(w, &up->fetch[i].hash);
@@ -222,7 +228,10 @@ static void host_requests(struct world *w, struct world_node *node, const struct
         if (b < 0)
             continue;
         if (node->has[b])
-            world_push(w, (struct world_event){.at = w->now + 1, .what = WORLD_PAYLOAD, .node = host_name(node), .life = node->life, .block = b});
+            world_push(
+                w,
+                (struct world_event){
+                    .at = w->now + 1, .what = WORLD_PAYLOAD, .node = host_name(node), .life = node->life, .block = b});
         memcpy(msg + 1, &b, 4);
         host_broadcast(w, node, CORE_TO_ALL, slice_of(msg, 5));
     }
@@ -250,8 +259,9 @@ void host_step(struct world *w, struct world_node *node, struct core_event *ev) 
     if (up->seq)
         node->seq = up->seq;
     for (i = 0; i < up->record_count; i++)
-        host_op(w, node, (struct world_op){.kind = WORLD_OP_RECORD, .record = {.view = up->records[i].view,
-                                                                               .type = up->records[i].type}},
+        host_op(w, node,
+                (struct world_op){.kind = WORLD_OP_RECORD,
+                                  .record = {.view = up->records[i].view, .type = up->records[i].type}},
                 up->records[i].bytes);
     host_finalized(w, node, up);
     if (up->prune_below)
@@ -265,8 +275,8 @@ void host_step(struct world *w, struct world_node *node, struct core_event *ev) 
         struct buf b, t;
         buf_init(&b, 4096);
         buf_init(&t, 4096);
-        m.vote = (struct cert_vote){.type = CERT_NULLIFY, .epoch = 1, .view = core_view(node->core),
-                                    .signer = node->member};
+        m.vote =
+            (struct cert_vote){.type = CERT_NULLIFY, .epoch = 1, .view = core_view(node->core), .signer = node->member};
         cert_statement(&w->set, &m.vote, &t);
         memset(m.vote.sig.b, 0, SIGN_SIZE);
         buf_bytes(&t, w->set.member[node->member].key.b, 32);
@@ -280,8 +290,11 @@ void host_step(struct world *w, struct world_node *node, struct core_event *ev) 
         node->deadline = 0;
     else if (up->deadline_ms != node->deadline) {
         node->deadline = up->deadline_ms;
-        world_push(w, (struct world_event){.at = up->deadline_ms, .what = WORLD_TICK,
-                                           .node = host_name(node), .life = node->life, .arg = up->deadline_ms});
+        world_push(w, (struct world_event){.at = up->deadline_ms,
+                                           .what = WORLD_TICK,
+                                           .node = host_name(node),
+                                           .life = node->life,
+                                           .arg = up->deadline_ms});
     }
     build = up->build;
     i = up->finalized_count;
@@ -354,8 +367,8 @@ static void host_message(struct world *w, struct world_node *node, const struct 
         memcpy(node->cert, we->bytes + 5, node->cert_len);
         host_op(w, node, (struct world_op){.kind = WORLD_OP_FINAL, .block = b}, slice_of(we->bytes + 5, we->len - 5));
         ev = (struct core_event){.type = CORE_EVENT_SYNCED};
-        ev.u.synced = (struct core_final){w->blocks[b].header.height, w->blocks[b].hash,
-                                          slice_of(we->bytes + 5, we->len - 5)};
+        ev.u.synced =
+            (struct core_final){w->blocks[b].header.height, w->blocks[b].hash, slice_of(we->bytes + 5, we->len - 5)};
         host_step(w, node, &ev);
         host_pool(w, node);
         return;
@@ -394,8 +407,11 @@ static void host_sign(void *ctx, struct slice msg, struct sign_signature *out) {
 }
 
 void host_start(struct world *w, struct world_node *node) {
-    struct core_config config = {.set = &w->set, .self = (int)node->member, .delta_ms = WORLD_DELTA_MS,
-                                 .verifier = {host_verify, NULL}, .sign = host_sign,
+    struct core_config config = {.set = &w->set,
+                                 .self = (int)node->member,
+                                 .delta_ms = WORLD_DELTA_MS,
+                                 .verifier = {host_verify, NULL},
+                                 .sign = host_sign,
                                  .sign_ctx = &w->set.member[node->member].key,
                                  .mutation = node->honest ? &w->plan.mutation : &w->plan.evil};
     struct core_event ev = {.type = CORE_EVENT_START};

@@ -47,8 +47,11 @@ static struct world_plan sim_plan(uint64_t seed) {
         if (p.role[i] != WORLD_HONEST && (p.regulators >> i & 1u) && p.k > 0)
             p.k = p.k > p.n - p.n / 2 - f ? p.n - p.n / 2 - f : p.k;
     p.twins_split = (r >> 56) % 2;
-    p.evil = (struct core_mutation){.finalize_after_nullify = (r >> 57) % 2, .notarize_after_nullify = (r >> 58) % 2,
-                                    .propose_low = (r >> 61) % 4 == 0, .no_null_check = (r >> 59) % 2, .no_vote_persistence = (r >> 60) % 2};
+    p.evil = (struct core_mutation){.finalize_after_nullify = (r >> 57) % 2,
+                                    .notarize_after_nullify = (r >> 58) % 2,
+                                    .propose_low = (r >> 61) % 4 == 0,
+                                    .no_null_check = (r >> 59) % 2,
+                                    .no_vote_persistence = (r >> 60) % 2};
     sim_calm(&p, 4000 + (r >> 20) % 6000);
     return p;
 }
@@ -58,8 +61,8 @@ static struct world_plan sim_plan_acme(uint64_t seed) {
     struct world_plan p = {.seed = seed, .n = 4, .k = 2, .regulators = 0xc, .delay_ms = 60, .entries = 12};
     p.role[0] = p.role[1] = WORLD_TWIN;
     p.twins_split = true;
-    p.evil = (struct core_mutation){.finalize_after_nullify = true, .notarize_after_nullify = true,
-                                    .no_null_check = seed % 2};
+    p.evil = (struct core_mutation){
+        .finalize_after_nullify = true, .notarize_after_nullify = true, .no_null_check = seed % 2};
     sim_calm(&p, 6000);
     return p;
 }
@@ -118,15 +121,26 @@ static void sim_shape_one(struct world_plan *p) {
     p->delay_ms = 600;
 }
 static void sim_shape_split(struct world_plan *p) {
-    *p = (struct world_plan){.seed = p->seed, .n = 4, .delay_ms = 60, .entries = 20, .crash_at_steps = true,
-                             .loss = 100, .check_live = true};
+    *p = (struct world_plan){.seed = p->seed,
+                             .n = 4,
+                             .delay_ms = 60,
+                             .entries = 20,
+                             .crash_at_steps = true,
+                             .loss = 100,
+                             .check_live = true};
     sim_calm(p, 6000);
 }
 
 /* Regulators are away for five seconds while the others have work: views must not spin. */
 static void sim_shape_wait(struct world_plan *p) {
-    *p = (struct world_plan){.seed = p->seed, .n = 7, .k = 2, .regulators = 0x60, .delay_ms = 10, .entries = 20,
-                             .away = 0x60, .views_max = 60};
+    *p = (struct world_plan){.seed = p->seed,
+                             .n = 7,
+                             .k = 2,
+                             .regulators = 0x60,
+                             .delay_ms = 10,
+                             .entries = 20,
+                             .away = 0x60,
+                             .views_max = 60};
     sim_calm(p, 6000);
 }
 
@@ -185,7 +199,8 @@ int main(int argc, char **argv) {
         else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0)
             one = strtoull(argv[++i], NULL, 10);
         else
-            return fprintf(stderr, "sim [--seeds N] [--first S] [--acme] | --seed S [--acme] [--trace] | --mutants\n"), 2;
+            return fprintf(stderr, "sim [--seeds N] [--first S] [--acme] | --seed S [--acme] [--trace] | --mutants\n"),
+                   2;
     }
     if (mutants)
         return sim_run_mutants(seeds);
@@ -198,7 +213,7 @@ int main(int argc, char **argv) {
             break;
     }
     printf("%llu worlds, %d broken, %llu steps, %llu blocks, %.1f s of processor time\n",
-           (unsigned long long)(s - (one ? one : first)), failed, (unsigned long long)steps,
-           (unsigned long long)blocks, (double)(clock() - began) / CLOCKS_PER_SEC);
+           (unsigned long long)(s - (one ? one : first)), failed, (unsigned long long)steps, (unsigned long long)blocks,
+           (double)(clock() - began) / CLOCKS_PER_SEC);
     return failed ? 1 : 0;
 }

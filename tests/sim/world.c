@@ -123,9 +123,13 @@ void net_send(struct world *w, struct world_node *from, int to, struct slice byt
             const uint8_t *in;
             uint8_t *out;
         } p = {bytes.ptr};
-        world_push(w, (struct world_event){.at = w->now + delay, .what = WORLD_MESSAGE,
-                                           .node = (int)node->member + 16 * node->twin, .from = self,
-                                           .bytes = p.out, .len = bytes.len, .life = 0});
+        world_push(w, (struct world_event){.at = w->now + delay,
+                                           .what = WORLD_MESSAGE,
+                                           .node = (int)node->member + 16 * node->twin,
+                                           .from = self,
+                                           .bytes = p.out,
+                                           .len = bytes.len,
+                                           .life = 0});
         delay += world_rand(w, 50);
     }
 }
@@ -162,12 +166,13 @@ static void world_schedule(struct world *w) {
             who = (uint32_t)world_rand(w, p->n);
         while (p->role[who] != WORLD_HONEST);
         w->injected |= 1ULL << i;
-        world_push(w, (struct world_event){.at = world_rand(w, p->calm_ms), .what = WORLD_ENTRY, .node = (int)who,
-                                           .arg = 1ULL << i});
+        world_push(w, (struct world_event){
+                          .at = world_rand(w, p->calm_ms), .what = WORLD_ENTRY, .node = (int)who, .arg = 1ULL << i});
     }
     world_push(w, (struct world_event){.at = p->calm_ms, .what = WORLD_RESTART, .node = -1});
     for (k = 0; k < w->node_count; k++)
-        world_push(w, (struct world_event){.at = 1000 + world_rand(w, 1000), .what = WORLD_STATUS,
+        world_push(w, (struct world_event){.at = 1000 + world_rand(w, 1000),
+                                           .what = WORLD_STATUS,
                                            .node = (int)w->nodes[k]->member + 16 * w->nodes[k]->twin});
 }
 
@@ -234,11 +239,10 @@ static void world_one(struct world *w, struct world_event *ev) {
         }
         break;
     case WORLD_MESSAGE:
-        if (w->plan.crash_at_steps && w->now < w->plan.calm_ms && node->honest && node->up &&
-            world_rand(w, 200) == 0) {
+        if (w->plan.crash_at_steps && w->now < w->plan.calm_ms && node->honest && node->up && world_rand(w, 200) == 0) {
             host_crash(w, node);
-            world_push(w, (struct world_event){.at = w->now + 1 + world_rand(w, 100), .what = WORLD_RESTART,
-                                               .node = ev->node});
+            world_push(w, (struct world_event){
+                              .at = w->now + 1 + world_rand(w, 100), .what = WORLD_RESTART, .node = ev->node});
         }
         break;
     case WORLD_TICK:

@@ -27,17 +27,17 @@ enum world_role { WORLD_HONEST, WORLD_TWIN, WORLD_WITHHOLD, WORLD_LATE, WORLD_NU
 struct world_plan {
     uint64_t seed;
     uint32_t n, k;
-    uint32_t regulators;                        /* bitmap */
+    uint32_t regulators; /* bitmap */
     enum world_role role[LIMIT_VALIDATORS];
-    struct core_mutation mutation, evil;        /* of honest members, of liars */
-    unsigned loss, dup;                         /* in 1000 */
+    struct core_mutation mutation, evil;          /* of honest members, of liars */
+    unsigned loss, dup;                           /* in 1000 */
     uint64_t delay_ms, calm_ms, end_ms, quiet_ms; /* quiet: from here to the end no votes may be sent */
     unsigned crashes, cuts, entries;
     bool twins_split; /* each twin talks to one half of the honest until calm */
     bool crash_all;
     bool crash_at_steps; /* crash between record, sync and send */
-    uint32_t away;      /* bitmap: unreachable until calm */
-    uint64_t views_max; /* 0: no bound */
+    uint32_t away;       /* bitmap: unreachable until calm */
+    uint64_t views_max;  /* 0: no bound */
     bool check_live;
     bool trace;
 };

@@ -72,8 +72,19 @@ struct world_voted {
     struct digest sig[CERT_NULLIFY + 1];
 };
 
-enum world_what { WORLD_MESSAGE, WORLD_TICK, WORLD_SYNC, WORLD_VALIDATED, WORLD_PAYLOAD, WORLD_ENTRY, WORLD_CRASH,
-                  WORLD_RESTART, WORLD_STATUS, WORLD_CUT, WORLD_FORWARD };
+enum world_what {
+    WORLD_MESSAGE,
+    WORLD_TICK,
+    WORLD_SYNC,
+    WORLD_VALIDATED,
+    WORLD_PAYLOAD,
+    WORLD_ENTRY,
+    WORLD_CRASH,
+    WORLD_RESTART,
+    WORLD_STATUS,
+    WORLD_CUT,
+    WORLD_FORWARD
+};
 
 struct world_event {
     uint64_t at, order;

@@ -8,7 +8,8 @@
 
 /* PROTOCOL 1.2 */
 static void test_quorum_of_each_size_is_as_tabled(void **state) {
-    static const uint32_t table[][3] = {{4, 1, 3}, {5, 1, 4}, {6, 1, 4}, {7, 2, 5}, {10, 3, 7}, {15, 4, 10}, {16, 5, 11}};
+    static const uint32_t table[][3] = {{4, 1, 3},  {5, 1, 4},   {6, 1, 4},  {7, 2, 5},
+                                        {10, 3, 7}, {15, 4, 10}, {16, 5, 11}};
     struct quorum q;
     struct err e;
     size_t i;
