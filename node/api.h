@@ -52,6 +52,9 @@ enum err_code api_precheck(struct node_channel *c, struct slice entry, struct er
 struct slice api_hex(struct api_call *call, struct slice bytes);
 
 struct reading;
+struct index_entry;
+/* One entry as a map, as node/api_query.c draws it. proof: a tlog-proof's text, or absent. */
+void api_entry_pack(const struct node *n, const struct index_entry *x, struct slice proof, struct buf *b);
 /* Number of the record with this uid; *number stays as it is for an all-zero uid. NOT_FOUND. (api_query.c) */
 enum err_code api_find_entry(struct reading *r, const uint8_t uid[RECORD_UID_SIZE], uint64_t *number,
                              struct err *e) ERR_CHECKED;

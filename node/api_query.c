@@ -52,8 +52,7 @@ static const struct schema query_params_schema = SCHEMA_OF("params", struct quer
 
 /* ---- one entry ---- */
 
-/* proof: its text, or absent. */
-static void query_entry(const struct node *n, const struct index_entry *x, struct slice proof, struct buf *b) {
+void api_entry_pack(const struct node *n, const struct index_entry *x, struct slice proof, struct buf *b) {
     const struct genesis_node *by = genesis_node_by_submit(&n->genesis, x->submitter);
     struct sentence *s = mem_alloc(sizeof *s);
     struct entry entry = {.kind = ENTRY_NONE};
@@ -142,7 +141,7 @@ static enum err_code query_answer(struct api_call *call, struct reading *r, cons
         if (rc == ERR_OK)
             rc = r->src.face.entry(r->src.face.ctx, h->numbers[i], &x, e);
         if (rc == ERR_OK)
-            query_entry(call->node, &x, buf_slice(&text), &call->out);
+            api_entry_pack(call->node, &x, buf_slice(&text), &call->out);
     }
     pack_cstr(&call->out, "more"), pack_bool(&call->out, page->more);
     pack_cstr(&call->out, "read"), pack_u64(&call->out, page->read);
@@ -273,7 +272,7 @@ enum err_code api_show(struct api_call *call, struct err *e) {
     if (rc == ERR_NOT_FOUND && !e->text[0])
         err_set(e, rc, "channel %s has no entry %llu", channel_name(c->channel), (unsigned long long)p.number);
     if (rc == ERR_OK)
-        query_entry(call->node, &x, buf_slice(&text), &call->out);
+        api_entry_pack(call->node, &x, buf_slice(&text), &call->out);
     reading_close(&r);
     buf_release(&text);
     buf_release(&cp.note);
@@ -321,7 +320,7 @@ static enum err_code watch_one(void *ctx, const struct chain_reader_entry *x, st
     if ((rc = query_matches(w->query, &entry, &w->arena, &yes, e)) != ERR_OK)
         return rc;
     if (yes) {
-        query_entry(w->call->node, &entry, slice_none(), &w->call->out);
+        api_entry_pack(w->call->node, &entry, slice_none(), &w->call->out);
         if ((rc = buf_check(&w->call->out, e)) != ERR_OK)
             return rc;
         if (!w->call->part(w->call))

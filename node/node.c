@@ -3,8 +3,8 @@
 #include "node/node.h"
 
 #include "audit/anchor.h"
-#include "audit/cases_module.h"
 #include "audit/annotation.h"
+#include "audit/cases_module.h"
 #include "ledger/fsck.h"
 #include "node/api.h"
 #include "node/clock.h"
@@ -12,6 +12,7 @@
 #include "node/faults.h"
 #include "node/anchors.h"
 #include "node/log.h"
+#include "node/web.h"
 #include "wire/mem.h"
 #include "wire/tls.h"
 
@@ -428,6 +429,8 @@ enum err_code node_start(const char *home, struct node **out, struct err *e) {
         rc = desk_start(n->desk, e);
     if (rc == ERR_OK)
         rc = anchors_start(n, &n->anchors, e);
+    if (rc == ERR_OK)
+        rc = web_start(n, &n->web, e);
 out:
     if (rc != ERR_OK) {
         node_stop(n);
@@ -440,6 +443,7 @@ out:
 void node_stop(struct node *n) {
     size_t i;
     atomic_store(&n->running, false);
+    web_stop(n->web);
     for (i = 0; i < n->channel_count; i++)
         if (n->channels[i].courier)
             courier_stop(n->channels[i].courier); /* who waits for finality waits no more */

@@ -26,12 +26,6 @@ enum { ASKING_CHANNELS = LIMIT_CHANNELS };
         "node", "ID", "submitted by this node"                                                                         \
     }
 
-/* "[TYPE:]NAME" apart. */
-void asking_typed(const char *text, struct slice *type, struct slice *name);
-/* A date or an RFC 3339 time, as ms since 1970 UTC. USAGE names the option. */
-enum err_code asking_time(const char *option, const char *text, int64_t *ms, struct err *e) ERR_CHECKED;
-/* Hex into exactly `size` bytes. USAGE names the option. */
-enum err_code asking_hex(const char *option, const char *text, uint8_t *out, size_t size, struct err *e) ERR_CHECKED;
 /* The filters of the command line; slices borrow from it. g: to find --node. Hyphens of a uid are allowed. */
 enum err_code asking_query(const struct cli *c, const struct genesis *g, struct query *out, struct err *e) ERR_CHECKED;
 /* Does it ask for less than everything? */

@@ -6,6 +6,7 @@
 #include "node/cli/doc.h"
 #include "node/cli/files.h"
 #include "node/trust.h"
+#include "node/words.h"
 #include "wire/mem.h"
 #include "wire/pack.h"
 
@@ -33,7 +34,7 @@ static enum err_code bundle_params(struct cli *c, struct buf *params, struct err
     bool by_uid = strlen(which) == 2 * RECORD_UID_SIZE || strlen(which) == 36, raw = cli_flag(c, "raw");
     uint64_t number = 0;
     char *end;
-    enum err_code rc = by_uid ? asking_hex("uid", which, uid, sizeof uid, e) : ERR_OK;
+    enum err_code rc = by_uid ? words_hex("uid", which, uid, sizeof uid, e) : ERR_OK;
     if (rc != ERR_OK)
         return rc;
     if (!by_uid) {

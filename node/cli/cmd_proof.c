@@ -5,6 +5,7 @@
 #include "node/cli/doc.h"
 #include "node/cli/files.h"
 #include "node/trust.h"
+#include "node/words.h"
 #include "wire/base64.h"
 #include "wire/mem.h"
 #include "wire/pack.h"
@@ -120,7 +121,7 @@ static enum err_code proof_leaf(struct cli *c, struct digest *leaf, struct err *
     struct buf entry;
     enum err_code rc;
     if (cli_opt(c, "leaf"))
-        return asking_hex("--leaf", cli_opt(c, "leaf"), leaf->b, DIGEST_SIZE, e);
+        return words_hex("--leaf", cli_opt(c, "leaf"), leaf->b, DIGEST_SIZE, e);
     if (!cli_opt(c, "entry"))
         return err_set(e, ERR_USAGE, "say which entry the proof is of: --leaf HEX or --entry FILE");
     rc = files_read(cli_opt(c, "entry"), LIMIT_ENTRY, &entry, e);

@@ -4,6 +4,7 @@
 #include "node/cli/commands.h"
 #include "node/cli/doc.h"
 #include "node/trust.h"
+#include "node/words.h"
 #include "wire/json.h"
 #include "wire/mem.h"
 #include "wire/pack.h"
@@ -117,7 +118,7 @@ static enum err_code show_which(const char *text, uint64_t *number, uint8_t uid[
     size_t len = strlen(text);
     *by_uid = len == 2 * RECORD_UID_SIZE || len == 36;
     if (*by_uid)
-        return asking_hex("uid", text, uid, RECORD_UID_SIZE, e);
+        return words_hex("uid", text, uid, RECORD_UID_SIZE, e);
     *number = strtoull(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end)
         return err_set(e, ERR_USAGE, "\"%.80s\" is neither an entry's number nor a record's uid", text);

@@ -33,9 +33,10 @@ const struct cli_command commands[] = {
     {"genesis verify", "FILE", "check every founder's signature and every rule",
      "  assay genesis verify genesis.assay\n",
      cmd_genesis_plain_options, 1, 1, cmd_genesis_verify},
-    {"genesis show", "FILE", "show who founds what, and what each alone could halt or fork",
-     "  assay genesis show genesis.assay\n",
-     cmd_genesis_plain_options, 1, 1, cmd_genesis_show},
+    {"genesis show", "FILE [--policy CHANNEL]", "show who founds what, and what each alone could halt or fork",
+     "  assay genesis show genesis.assay\n"
+     "  assay genesis show genesis.assay --policy acme >acme.policy\n",
+     cmd_genesis_show_options, 1, 1, cmd_genesis_show},
     {"channel list", "[--home DIR]", "the node's channels and how far they are",
      "  assay channel list --home demo-home/nodes/fin-reg-1\n",
      cmd_channel_options, 0, 0, cmd_channel_list},

@@ -24,7 +24,8 @@ enum err_code cmd_org_init(struct cli *c, struct err *e);
 extern const struct cli_option cmd_org_certify_options[];
 enum err_code cmd_org_certify(struct cli *c, struct err *e);
 /* cmd_genesis.c */
-extern const struct cli_option cmd_genesis_assemble_options[], cmd_genesis_sign_options[], cmd_genesis_plain_options[];
+extern const struct cli_option cmd_genesis_assemble_options[], cmd_genesis_sign_options[], cmd_genesis_plain_options[],
+    cmd_genesis_show_options[];
 enum err_code cmd_genesis_assemble(struct cli *c, struct err *e);
 enum err_code cmd_genesis_sign(struct cli *c, struct err *e);
 enum err_code cmd_genesis_verify(struct cli *c, struct err *e);
