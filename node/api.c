@@ -11,9 +11,16 @@
 #include <stdio.h>
 
 const struct api_method api_methods[] = {
+    {"bundle.export", api_bundle_export, false},
     {"channel.show", api_channel_show, false},
+    {"checkpoint", api_checkpoint, false},
+    {"proof.consistency", api_proof_consistency, false},
+    {"proof.inclusion", api_proof_inclusion, false},
+    {"query", api_query, false},
+    {"show", api_show, false},
     {"status", api_status, false},
     {"submit", api_submit, true},
+    {"watch", api_watch, false},
     {NULL, NULL, false},
 };
 

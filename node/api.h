@@ -49,6 +49,11 @@ enum err_code api_only_channel(struct api_call *call, struct node_channel **out,
 /* Hex text of bytes, in the arena. */
 struct slice api_hex(struct api_call *call, struct slice bytes);
 
+struct reading;
+/* Number of the record with this uid; *number stays as it is for an all-zero uid. NOT_FOUND. (api_query.c) */
+enum err_code api_find_entry(struct reading *r, const uint8_t uid[RECORD_UID_SIZE], uint64_t *number,
+                             struct err *e) ERR_CHECKED;
+
 /* ---- handlers, by file ---- */
 enum err_code api_status(struct api_call *call, struct err *e); /* api_status.c */
 enum err_code api_channel_show(struct api_call *call, struct err *e);

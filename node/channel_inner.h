@@ -8,6 +8,7 @@
 #include "ledger/journal.h"
 #include "node/channel.h"
 #include "node/mailbox.h"
+#include "node/repair.h"
 #include "node/rules.h"
 #include "node/source.h"
 #include "ledger/home.h"
@@ -29,7 +30,7 @@ enum {
 };
 
 /* Kinds of mail. An envelope's types below 256 keep their number. */
-enum channel_mail { CHANNEL_MAIL_OWN_BATCH = 256, CHANNEL_MAIL_PEER_UP, CHANNEL_MAIL_PEER_DOWN, CHANNEL_MAIL_STOP };
+enum channel_mail { CHANNEL_MAIL_OWN_BATCH = 256, CHANNEL_MAIL_PEER_UP, CHANNEL_MAIL_PEER_DOWN, CHANNEL_MAIL_STOP, CHANNEL_MAIL_DAMAGED };
 
 /* A message that may leave once its records are durable. */
 struct channel_held {
@@ -86,6 +87,7 @@ struct channel {
     int32_t sender;       /* node index of the mail at hand, or -1 */
     struct channel_own own[CHANNEL_OWN];
     struct channel_sync sync;
+    struct repair repair;
     struct buf body, wire; /* scratch */
     bool pool_told;        /* what the core was told last */
     uint32_t up_seats;     /* bit a seat: connected */

@@ -2,9 +2,13 @@
  * Start: home, config, genesis, keys, connections, channels, couriers, services. Stop is the reverse. */
 #include "node/node.h"
 
+#include "audit/anchor.h"
+#include "audit/cases_module.h"
 #include "audit/annotation.h"
+#include "ledger/fsck.h"
 #include "node/api.h"
 #include "node/clock.h"
+#include "node/desk.h"
 #include "node/log.h"
 #include "wire/mem.h"
 #include "wire/tls.h"
@@ -147,7 +151,9 @@ static void node_on_message(void *ctx, const char *peer, struct slice bytes) {
         log_line(LOG_WARN, "peers", "%s sent a message of a channel that this node is not in", peer);
         return;
     }
-    if (channel_receive(c->channel, slice_str(peer), &m, &e) != ERR_OK)
+    if (m.type == ENVELOPE_EVIDENCE_GET || m.type == ENVELOPE_EVIDENCE_DATA)
+        desk_message(n->desk, c, peer, &m);
+    else if (channel_receive(c->channel, slice_str(peer), &m, &e) != ERR_OK)
         log_line(LOG_DEBUG, "peers", "a message of %s is dropped: %s", peer, e.text);
 }
 
@@ -200,6 +206,8 @@ static void node_channel_final(void *ctx, struct channel *channel) {
     (void)channel;
     if (c->courier)
         courier_final(c->courier);
+    if (atomic_load(&c->node->running))
+        desk_moved(c->node->desk);
 }
 
 static void node_channel_fate(void *ctx, struct channel *channel, const struct channel_fate *f) {
@@ -231,8 +239,9 @@ static void node_courier_fatal(void *ctx, const struct err *why) {
 
 /* ---- start ---- */
 
-/* What gives meaning to the kinds of entries that standards do not govern. */
-static const struct audit_module *const node_modules[] = {&annotation_module};
+/* What governs a channel besides standards. All nodes of a network must serve the same: it decides what is valid. */
+static const struct audit_module *const node_modules[] = {&cases_module, &anchor_module, &anchor_grant_module,
+                                                          &annotation_module};
 
 static enum err_code node_open_channel(struct node *n, const struct genesis_channel *founding, struct err *e) {
     struct node_channel *c = &n->channels[n->channel_count];
@@ -242,7 +251,7 @@ static enum err_code node_open_channel(struct node *n, const struct genesis_chan
                                  .keys = &n->keys,
                                  .dir = c->dir,
                                  .modules = node_modules,
-                                 .module_count = sizeof node_modules / sizeof node_modules[0],
+                                 .module_count = sizeof node_modules / sizeof *node_modules,
                                  .ctx = c,
                                  .send = node_channel_send,
                                  .final = node_channel_final,
@@ -262,6 +271,35 @@ static enum err_code node_open_channel(struct node *n, const struct genesis_chan
     n->channel_count++;
     oo.channel = c->channel;
     return courier_open(&oo, &c->courier, e);
+}
+
+struct node_scan {
+    char path[4096 + 16];
+};
+
+/* Only what kills its reader matters here: a fault that is told by a checksum is met again, and repaired, in time. */
+static enum err_code node_scan(void *scan, struct err *e) {
+    enum err_code rc = fsck_first_scan(((struct node_scan *)scan)->path, e);
+    return rc == ERR_CORRUPT ? ERR_OK : rc;
+}
+
+/* A truncated database file is a SIGBUS to its reader: let a child find out, before any thread is there. */
+static enum err_code node_scan_channels(struct node *n, struct err *e) {
+    struct node_scan scan;
+    uint32_t i;
+    for (i = 0; i < genesis_channel_count(&n->genesis); i++) {
+        const struct genesis_channel *founding = genesis_channel_at(&n->genesis, i);
+        enum err_code rc;
+        snprintf(scan.path, sizeof scan.path, "%s/channels/%.*s/ledger", n->config.home, SLICE_ARG(founding->name));
+        if (genesis_is_member(founding, n->self->id) && (rc = fsck_in_fork(node_scan, &scan, e)) != ERR_OK) {
+            err_wrap(e,
+                     "channel %.*s, in %s (`assay fsck` tells more; do not simply remove it: the node's own votes are "
+                     "in it, see docs/SECURITY.md)",
+                     SLICE_ARG(founding->name), scan.path);
+            return rc;
+        }
+    }
+    return ERR_OK;
 }
 
 static enum err_code node_open_channels(struct node *n, struct err *e) {
@@ -360,10 +398,12 @@ enum err_code node_start(const char *home, struct node **out, struct err *e) {
     n->started = clock_wall_ms();
     if ((rc = home_raise_files(NODE_FILES, &files, e)) != ERR_OK || (rc = node_load(home, n, e)) != ERR_OK ||
         (rc = home_open(home, &n->genesis.id, &n->home, e)) != ERR_OK || (rc = node_open_stores(n, e)) != ERR_OK ||
-        (rc = node_open_channels(n, e)) != ERR_OK || (rc = api_start(n, &n->api, e)) != ERR_OK)
+        (rc = node_scan_channels(n, e)) != ERR_OK || (rc = node_open_channels(n, e)) != ERR_OK ||
+        (rc = api_start(n, &n->api, e)) != ERR_OK || (rc = desk_new(n, &n->desk, e)) != ERR_OK)
         goto out;
     atomic_store(&n->running, true);
-    rc = node_connect(n, e);
+    if ((rc = node_connect(n, e)) == ERR_OK)
+        rc = desk_start(n->desk, e);
 out:
     if (rc != ERR_OK) {
         node_stop(n);
@@ -377,6 +417,7 @@ void node_stop(struct node *n) {
     size_t i;
     atomic_store(&n->running, false);
     api_stop(n->api);
+    desk_stop(n->desk);
     if (n->peers)
         peers_stop(n->peers);
     if (n->rpc)
@@ -387,6 +428,7 @@ void node_stop(struct node *n) {
         courier_close(n->channels[i].courier);
         channel_close(n->channels[i].channel);
     }
+    desk_free(n->desk);
     if (n->tap)
         tap_close(n->tap);
     if (n->spool)
