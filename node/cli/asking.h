@@ -36,7 +36,8 @@ enum err_code asking_hex(const char *option, const char *text, uint8_t *out, siz
 enum err_code asking_query(const struct cli *c, const struct genesis *g, struct query *out, struct err *e) ERR_CHECKED;
 /* Does it ask for less than everything? */
 bool asking_query_any(const struct query *q);
-/* "query" and its value onto a map that is being packed; nothing when it asks for everything (an empty map is absent). */
+/* "query" and its value onto a map that is being packed; nothing when it asks for everything (an empty map is absent).
+ */
 void asking_query_pack(const struct query *q, struct buf *out);
 /* The channels asked: the one named, or all that the node is in, children before the parent. Returns their number. */
 enum err_code asking_channels(const struct cli *c, const struct node *self, struct slice out[ASKING_CHANNELS],
