@@ -22,7 +22,7 @@ void door_uid(uint8_t out[RECORD_UID_SIZE]) {
 
 /* ---- what the standards in force fill in ---- */
 
-static void door_unify(const struct audit_state *state, int64_t now, struct record *r) {
+void door_unify(const struct audit_state *state, int64_t now, struct record *r) {
     const struct audit_version *vocabs[AUDIT_STATE_CITED];
     size_t i, n = audit_state_active_all(state, STANDARD_VOCAB, now, vocabs, AUDIT_STATE_CITED);
     struct record_object *o = r->objects.items;
@@ -41,7 +41,7 @@ static void door_classify(const struct audit_state *state, int64_t now, struct r
     struct classify_input in = {.server = r->server, .service = r->service, .raw = r->op.raw};
     struct classify_result result;
     size_t i, n = audit_state_active_all(state, STANDARD_OP_CLASS, now, versions, AUDIT_STATE_CITED);
-    if (r->op.class_id.len || n == 0)
+    if (r->op.class_id.len)
         return;
     for (i = 0; i < n; i++)
         sets[i] = versions[i]->std->classify;
