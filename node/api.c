@@ -118,7 +118,8 @@ void api_rpc_request(void *node, uint64_t conn, uint64_t id, const char *method,
     buf_bytes(&b, &job, sizeof job);
     buf_append(&b, body);
     if (!job.method)
-        rc = err_set(&e, ERR_UNSUPPORTED, "this node knows no method \"%s\": is the command of another version?", method);
+        rc = err_set(&e, ERR_UNSUPPORTED, "this node knows no method \"%s\": is the command of another version?",
+                     method);
     else if (!n->api || !atomic_load(&n->running))
         rc = err_set(&e, ERR_BUSY, "the node is starting or stopping: try again");
     else

@@ -42,23 +42,24 @@ void api_rpc_gone(void *node, uint64_t conn);
 /* Params by schema; absent params are an empty map. */
 enum err_code api_params(struct api_call *call, const struct schema *s, void *out, struct err *e) ERR_CHECKED;
 /* The channel that `name` means; NOT_FOUND tells which there are. */
-enum err_code api_channel(struct api_call *call, struct slice name, struct node_channel **out, struct err *e) ERR_CHECKED;
+enum err_code api_channel(struct api_call *call, struct slice name, struct node_channel **out,
+                          struct err *e) ERR_CHECKED;
 /* Like the above, for params that hold nothing but {channel}. */
 enum err_code api_only_channel(struct api_call *call, struct node_channel **out, struct err *e) ERR_CHECKED;
 /* Hex text of bytes, in the arena. */
 struct slice api_hex(struct api_call *call, struct slice bytes);
 
 /* ---- handlers, by file ---- */
-enum err_code api_status(struct api_call *call, struct err *e);          /* api_status.c */
+enum err_code api_status(struct api_call *call, struct err *e); /* api_status.c */
 enum err_code api_channel_show(struct api_call *call, struct err *e);
-enum err_code api_checkpoint(struct api_call *call, struct err *e);      /* api_proof.c */
+enum err_code api_checkpoint(struct api_call *call, struct err *e); /* api_proof.c */
 enum err_code api_proof_inclusion(struct api_call *call, struct err *e);
 enum err_code api_proof_consistency(struct api_call *call, struct err *e);
-enum err_code api_bundle_export(struct api_call *call, struct err *e);   /* api_bundle.c */
-enum err_code api_query(struct api_call *call, struct err *e);           /* api_query.c */
+enum err_code api_bundle_export(struct api_call *call, struct err *e); /* api_bundle.c */
+enum err_code api_query(struct api_call *call, struct err *e);         /* api_query.c */
 enum err_code api_show(struct api_call *call, struct err *e);
 enum err_code api_watch(struct api_call *call, struct err *e);
-enum err_code api_submit(struct api_call *call, struct err *e);          /* api_submit.c */
+enum err_code api_submit(struct api_call *call, struct err *e);           /* api_submit.c */
 enum err_code api_standard_publish(struct api_call *call, struct err *e); /* api_standard.c */
 enum err_code api_standard_list(struct api_call *call, struct err *e);
 enum err_code api_standard_show(struct api_call *call, struct err *e);
@@ -67,7 +68,7 @@ enum err_code api_evidence_list(struct api_call *call, struct err *e);
 enum err_code api_evidence_verify(struct api_call *call, struct err *e);
 enum err_code api_evidence_dispute(struct api_call *call, struct err *e);
 enum err_code api_findings(struct api_call *call, struct err *e);
-enum err_code api_ingest_status(struct api_call *call, struct err *e);   /* api_ingest.c */
+enum err_code api_ingest_status(struct api_call *call, struct err *e); /* api_ingest.c */
 enum err_code api_dead_letters(struct api_call *call, struct err *e);
 
 #endif

@@ -50,8 +50,8 @@ static void sync_tell(struct channel *c) {
     uint64_t at = 0;
     struct slice cert;
     struct err e = {0};
-    if (chain_reader_open(c->store, &r, &e) == ERR_OK &&
-        chain_reader_cert(r, tip->height, &at, &cert, &e) == ERR_OK && at == tip->height) {
+    if (chain_reader_open(c->store, &r, &e) == ERR_OK && chain_reader_cert(r, tip->height, &at, &cert, &e) == ERR_OK &&
+        at == tip->height) {
         ev.u.synced = (struct core_final){.height = tip->height, .hash = tip->hash, .cert = cert};
         channel_step(c, &ev);
     }

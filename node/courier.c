@@ -36,15 +36,15 @@ struct courier {
     struct batch_builder builder; /* under the outbox' lock */
     pthread_t thread;
     bool started;
-    uint64_t offered;             /* [thread] own batches up to this seq were handed to the channel */
-    struct buf carried;           /* [thread] */
+    uint64_t offered;   /* [thread] own batches up to this seq were handed to the channel */
+    struct buf carried; /* [thread] */
     pthread_mutex_t lock;
     pthread_cond_t work, told;
-    bool dirty, stop;                                /* [lock] */
-    struct courier_waiter *waiters;                  /* [lock] */
+    bool dirty, stop;                                  /* [lock] */
+    struct courier_waiter *waiters;                    /* [lock] */
     struct courier_refusal refusals[COURIER_REFUSALS]; /* [lock] */
-    size_t refusal_count;                            /* [lock] */
-    uint64_t again_from;                             /* [lock] displaced: offer anew from here; 0: no */
+    size_t refusal_count;                              /* [lock] */
+    uint64_t again_from;                               /* [lock] displaced: offer anew from here; 0: no */
 };
 
 static enum err_code courier_seal(void *ctx, uint64_t seq, const struct slice *entries, uint32_t count,
@@ -154,8 +154,7 @@ static void courier_finals(struct courier *c) {
         }
         if (rc == ERR_OK)
             rc = outbox_final(c->outbox, &f, &e);
-        if (rc == ERR_OK && height && courier_awaited(c) &&
-            (rc = chain_reader_block(r, height, &block, &e)) == ERR_OK)
+        if (rc == ERR_OK && height && courier_awaited(c) && (rc = chain_reader_block(r, height, &block, &e)) == ERR_OK)
             rc = chain_reader_each(r, block.first_entry, block.first_entry + block.header.entries, courier_found, &s,
                                    &e);
     }

@@ -15,10 +15,10 @@
 enum { DOOR_LOGS = 4096, DOOR_SOURCE = 64 };
 
 struct door_log {
-    struct slice raw;          /* as it came; at most VAULT_RAW_MAX */
-    struct record record;      /* uid, raw_*, std: filled here; op.class_* too when the log's source gave none */
-    bool dead;                 /* it could not be decoded: only source, server, service of record count */
-    char reason[512];          /* dead: why (no byte of the log in it) */
+    struct slice raw;             /* as it came; at most VAULT_RAW_MAX */
+    struct record record;         /* uid, raw_*, std: filled here; op.class_* too when the log's source gave none */
+    bool dead;                    /* it could not be decoded: only source, server, service of record count */
+    char reason[512];             /* dead: why (no byte of the log in it) */
     struct conform_report report; /* out: what it was accepted with */
 };
 

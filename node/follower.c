@@ -23,7 +23,8 @@ static void follower_serve(struct channel *c, struct chain_reader *r, const stru
         log_err(c->area, "reading blocks for another member", &e); /* fsck and repair come by their own door */
     buf_init(&wire, LIMIT_MESSAGE);
     if (envelope_write(&answer, &wire, &e) == ERR_OK &&
-        c->o.send(c->o.ctx, genesis_node_at(c->o.genesis, (uint32_t)m->from)->id, false, buf_slice(&wire), &e) != ERR_OK)
+        c->o.send(c->o.ctx, genesis_node_at(c->o.genesis, (uint32_t)m->from)->id, false, buf_slice(&wire), &e) !=
+            ERR_OK)
         log_line(LOG_DEBUG, c->area, "an answer to a request for blocks was not sent: %s", e.text);
     buf_release(&wire);
 }

@@ -249,8 +249,10 @@ static enum err_code node_open_channel(struct node *n, const struct genesis_chan
                                  .fate = node_channel_fate,
                                  .misbehaved = node_channel_misbehaved,
                                  .fatal = node_channel_fatal};
-    struct courier_options oo = {
-        .keys = &n->keys, .dir = c->outbox_dir, .bytes_max = n->config.body.limits.outbox_bytes, .fatal = node_courier_fatal};
+    struct courier_options oo = {.keys = &n->keys,
+                                 .dir = c->outbox_dir,
+                                 .bytes_max = n->config.body.limits.outbox_bytes,
+                                 .fatal = node_courier_fatal};
     enum err_code rc;
     c->node = n;
     snprintf(c->dir, sizeof c->dir, "%s/channels/%.*s", n->config.home, SLICE_ARG(founding->name));
