@@ -12,6 +12,9 @@
 
 const struct api_method api_methods[] = {
     {"channel.show", api_channel_show, false},
+    {"dead-letters", api_dead_letters, false},
+    {"ingest.run", api_ingest_run, true},
+    {"ingest.status", api_ingest_status, false},
     {"status", api_status, false},
     {"submit", api_submit, true},
     {NULL, NULL, false},

@@ -5,6 +5,7 @@
 #include "audit/annotation.h"
 #include "node/api.h"
 #include "node/clock.h"
+#include "node/ingest/ingest.h"
 #include "node/log.h"
 #include "wire/mem.h"
 #include "wire/tls.h"
@@ -362,6 +363,8 @@ enum err_code node_start(const char *home, struct node **out, struct err *e) {
         (rc = home_open(home, &n->genesis.id, &n->home, e)) != ERR_OK || (rc = node_open_stores(n, e)) != ERR_OK ||
         (rc = node_open_channels(n, e)) != ERR_OK || (rc = api_start(n, &n->api, e)) != ERR_OK)
         goto out;
+    if (n->role == GENESIS_ENTERPRISE && (rc = ingest_start(n, &n->ingest, e)) != ERR_OK)
+        goto out;
     atomic_store(&n->running, true);
     rc = node_connect(n, e);
 out:
@@ -381,6 +384,7 @@ void node_stop(struct node *n) {
         peers_stop(n->peers);
     if (n->rpc)
         rpc_server_free(n->rpc);
+    ingest_stop(n->ingest);
     for (i = 0; i < n->channel_count; i++) {
         /* The channel calls its courier until its thread has ended; the courier reads the channel's store. */
         channel_stop(n->channels[i].channel);

@@ -27,6 +27,18 @@ const struct cli_command commands[] = {
     {"genesis show", "FILE", "show who founds what, and what each alone could halt or fork",
      "  assay genesis show genesis.assay\n",
      cmd_genesis_plain_options, 1, 1, cmd_genesis_show},
+    {"ingest run", "[--once]", "have the node read its configuration anew and follow its sources",
+     "  assay ingest run --home demo-home/nodes/acme-hq --once\n",
+     cmd_ingest_run_options, 0, 0, cmd_ingest_run},
+    {"ingest test", "FILE [--source ID]", "show what would be extracted from each line of a sample; needs no node",
+     "  assay ingest test sample.jsonl --config node.yaml --source crm\n",
+     cmd_ingest_test_options, 1, 1, cmd_ingest_test},
+    {"ingest dead-letters", "[--channel NAME]", "list the logs that could not be decoded, with the reason",
+     "  assay ingest dead-letters --home demo-home/nodes/acme-hq --channel acme\n",
+     cmd_dead_letters_options, 0, 0, cmd_dead_letters},
+    {"submit", "FILE|- [--raw FILE]", "submit one record (YAML or JSON) and wait until it is final",
+     "  assay submit record.yaml --raw record.log --channel acme\n",
+     cmd_submit_options, 1, 1, cmd_submit},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
 /* clang-format on */

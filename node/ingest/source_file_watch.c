@@ -223,6 +223,10 @@ static bool watch_look(struct source_file *s, struct source_file_one *f, struct 
 static size_t watch_known(struct source_file *s, size_t i) {
     struct source_file_one *f = &s->files[i];
     struct watch_stat w = {.size = f->size, .mtime_ns = f->mtime_ns};
+    if (f->present) {
+        f->quiet = 0;
+        f->last = false;
+    }
     if (!watch_look(s, f, &w)) {
         i = watch_rescue(s, i, "truncated");
         f = &s->files[i];
@@ -241,8 +245,10 @@ static size_t watch_known(struct source_file *s, size_t i) {
     if (w.size > f->seen)
         f->seen = w.size;
     f->dirty = !f->copy && w.size > f->offset;
-    if (!f->seen && !f->present)
-        f->quiet = SOURCE_FILE_QUIET; /* empty, and gone */
+    if (!f->seen && !f->present) { /* empty, and gone */
+        f->last = true;
+        f->quiet = SOURCE_FILE_QUIET + 1;
+    }
     return i;
 }
 
