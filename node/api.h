@@ -46,6 +46,8 @@ enum err_code api_channel(struct api_call *call, struct slice name, struct node_
                           struct err *e) ERR_CHECKED;
 /* Like the above, for params that hold nothing but {channel}. */
 enum err_code api_only_channel(struct api_call *call, struct node_channel **out, struct err *e) ERR_CHECKED;
+/* Would this entry of this node be valid now? So that what can't be is told at once and never enters the outbox. */
+enum err_code api_precheck(struct node_channel *c, struct slice entry, struct err *e) ERR_CHECKED;
 /* Hex text of bytes, in the arena. */
 struct slice api_hex(struct api_call *call, struct slice bytes);
 
@@ -75,6 +77,7 @@ enum err_code api_evidence_request(struct api_call *call, struct err *e); /* api
 enum err_code api_evidence_list(struct api_call *call, struct err *e);
 enum err_code api_evidence_verify(struct api_call *call, struct err *e);
 enum err_code api_evidence_dispute(struct api_call *call, struct err *e);
+enum err_code api_evidence_export(struct api_call *call, struct err *e);
 enum err_code api_findings(struct api_call *call, struct err *e);
 enum err_code api_ingest_status(struct api_call *call, struct err *e); /* api_ingest.c */
 enum err_code api_dead_letters(struct api_call *call, struct err *e);

@@ -42,6 +42,8 @@ struct desk_proposal {
     struct digest leaf;
     char text[512];
 };
+/* D3: is this node the first connected regulator in the channel's order of members? */
+bool desk_first_regulator(struct node *n, const struct audit_state *state);
 void desk_propose(struct desk *d, struct node_channel *c, const struct desk_proposal *p);
 
 /* ---- for handlers, on any thread, with a reader of their own ---- */

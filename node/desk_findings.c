@@ -297,18 +297,17 @@ static void desk_holes(struct desk_channel *x) {
 
 /* ---- filing ---- */
 
-/* D3: is this node the first connected regulator in the channel's order? */
-static bool desk_acts(struct desk *d, struct desk_channel *x) {
-    const struct audit_policy *p = audit_state_policy(x->state);
+bool desk_first_regulator(struct node *n, const struct audit_state *state) {
+    const struct audit_policy *p = audit_state_policy(state);
     for (size_t i = 0; i < p->member_count; i++) {
         struct peers_stats st;
         char id[LIMIT_NAME + 1];
         if (p->members[i].role != AUDIT_REGULATOR)
             continue;
-        if (slice_eq_str(p->members[i].node, d->n->id))
+        if (slice_eq_str(p->members[i].node, n->id))
             return true;
         snprintf(id, sizeof id, "%.*s", SLICE_ARG(p->members[i].node));
-        if (d->n->peers && peers_stats(d->n->peers, id, &st, NULL) == ERR_OK && st.up)
+        if (n->peers && peers_stats(n->peers, id, &st, NULL) == ERR_OK && st.up)
             return false;
     }
     return false;
@@ -351,7 +350,7 @@ static void desk_file_all(struct desk *d, struct desk_channel *x) {
             (k->filed_ms && now - k->filed_ms < DESK_AGAIN_MS))
             continue;
         if (!asked)
-            acts = desk_acts(d, x);
+            acts = desk_first_regulator(d->n, x->state);
         asked = true;
         if (acts)
             desk_file(d, x, k);

@@ -31,6 +31,15 @@ static bool follower_serve(struct channel *c, struct chain_reader *r, const stru
     return rc != ERR_CORRUPT;
 }
 
+/* A member has one request outstanding: of several, the newest is meant. */
+static bool follower_repeated(const struct mail *m) {
+    const struct mail *later;
+    for (later = m->next; later; later = later->next)
+        if (later->kind == FOLLOWER_MAIL_RANGE && later->from == m->from)
+            return true;
+    return false;
+}
+
 /* Indexes until nothing is behind; true if there is more to do at once. */
 static bool follower_index(struct channel *c, struct source *src, bool flush, struct repair_scan *scan) {
     struct index_progress p = {0};
@@ -79,7 +88,7 @@ void *follower_run(void *arg) {
             struct mail *next = m->next;
             if (m->kind == FOLLOWER_MAIL_STOP)
                 stop = true;
-            else if (m->kind == FOLLOWER_MAIL_RANGE)
+            else if (m->kind == FOLLOWER_MAIL_RANGE && !follower_repeated(m))
                 served = follower_serve(c, src.reader, m, &out) && served;
             mailbox_mail_free(m);
             m = next;

@@ -9,6 +9,8 @@
 #include "node/api.h"
 #include "node/clock.h"
 #include "node/desk.h"
+#include "node/faults.h"
+#include "node/anchors.h"
 #include "node/log.h"
 #include "node/web.h"
 #include "wire/mem.h"
@@ -136,6 +138,21 @@ static struct node_channel *node_channel_by_id(struct node *n, const struct dige
     return NULL;
 }
 
+/* A peer's bytes were at fault. Too often: no connection with it for a while. */
+static void node_fault(struct node *n, struct slice peer, const struct err *why) {
+    char id[LIMIT_NAME + 1];
+    uint32_t i;
+    snprintf(id, sizeof id, "%.*s", SLICE_ARG(peer));
+    log_line(LOG_WARN, "peers", "%s sent what is refused: %s: %s", id, err_name(why->code), why->text);
+    for (i = 0; i < genesis_node_count(&n->genesis); i++)
+        if (slice_eq(genesis_node_at(&n->genesis, i)->id, peer) && faults_note(n->faults, i, clock_monotonic_ms()) &&
+            n->peers) {
+            log_line(LOG_WARN, "peers", "%s is disconnected for %d s: too much of what it sends is refused", id,
+                     FAULTS_BAN_MS / 1000);
+            peers_ban(n->peers, id, FAULTS_BAN_MS);
+        }
+}
+
 static void node_on_message(void *ctx, const char *peer, struct slice bytes) {
     struct node *n = ctx;
     struct envelope m;
@@ -144,17 +161,20 @@ static void node_on_message(void *ctx, const char *peer, struct slice bytes) {
     if (!atomic_load(&n->running))
         return;
     if (envelope_read(bytes, &m, &e) != ERR_OK) {
-        log_line(LOG_WARN, "peers", "%s sent a message that is refused: %s", peer, e.text);
+        node_fault(n, slice_str(peer), &e);
         return;
     }
     c = node_channel_by_id(n, &m.channel);
     if (!c) {
-        log_line(LOG_WARN, "peers", "%s sent a message of a channel that this node is not in", peer);
+        err_set(&e, ERR_WRONG_NETWORK, "a message of a channel that this node is not in");
+        node_fault(n, slice_str(peer), &e);
         return;
     }
     if (m.type == ENVELOPE_EVIDENCE_GET || m.type == ENVELOPE_EVIDENCE_DATA)
         desk_message(n->desk, c, peer, &m);
-    else if (channel_receive(c->channel, slice_str(peer), &m, &e) != ERR_OK)
+    else if (channel_receive(c->channel, slice_str(peer), &m, &e) == ERR_NOT_ALLOWED)
+        node_fault(n, slice_str(peer), &e);
+    else if (e.code != ERR_OK)
         log_line(LOG_DEBUG, "peers", "a message of %s is dropped: %s", peer, e.text);
 }
 
@@ -219,12 +239,12 @@ static void node_channel_fate(void *ctx, struct channel *channel, const struct c
 }
 
 static void node_channel_misbehaved(void *ctx, struct channel *channel, struct slice node, const struct err *why) {
-    (void)ctx;
-    log_line(LOG_WARN, channel_name(channel), "%.*s sent what is refused: %s: %s", SLICE_ARG(node), err_name(why->code),
-             why->text);
+    struct node_channel *c = ctx;
+    (void)channel;
+    node_fault(c->node, node, why);
 }
 
-static void node_fatal(const struct err *why) {
+void node_fatal(const struct err *why) {
     fprintf(stderr, "assayd: stops: %s: %s\n", err_name(why->code), why->text);
     _exit(err_exit_status(why->code)); /* nothing may be written any more: no clean-up */
 }
@@ -398,12 +418,18 @@ enum err_code node_start(const char *home, struct node **out, struct err *e) {
         return err_set(e, ERR_NO_MEMORY, "no memory for a node");
     n->started = clock_wall_ms();
     if ((rc = home_raise_files(NODE_FILES, &files, e)) != ERR_OK || (rc = node_load(home, n, e)) != ERR_OK ||
-        (rc = home_open(home, &n->genesis.id, &n->home, e)) != ERR_OK || (rc = node_open_stores(n, e)) != ERR_OK ||
-        (rc = node_scan_channels(n, e)) != ERR_OK || (rc = node_open_channels(n, e)) != ERR_OK ||
-        (rc = api_start(n, &n->api, e)) != ERR_OK || (rc = desk_new(n, &n->desk, e)) != ERR_OK)
+        (rc = home_open(home, &n->genesis.id, &n->home, e)) != ERR_OK ||
+        (rc = faults_new(genesis_node_count(&n->genesis), &n->faults, e)) != ERR_OK ||
+        (rc = node_open_stores(n, e)) != ERR_OK || (rc = node_scan_channels(n, e)) != ERR_OK ||
+        (rc = node_open_channels(n, e)) != ERR_OK || (rc = api_start(n, &n->api, e)) != ERR_OK ||
+        (rc = desk_new(n, &n->desk, e)) != ERR_OK)
         goto out;
     atomic_store(&n->running, true);
-    if ((rc = node_connect(n, e)) == ERR_OK && (rc = desk_start(n->desk, e)) == ERR_OK)
+    if ((rc = node_connect(n, e)) == ERR_OK)
+        rc = desk_start(n->desk, e);
+    if (rc == ERR_OK)
+        rc = anchors_start(n, &n->anchors, e);
+    if (rc == ERR_OK)
         rc = web_start(n, &n->web, e);
 out:
     if (rc != ERR_OK) {
@@ -418,7 +444,11 @@ void node_stop(struct node *n) {
     size_t i;
     atomic_store(&n->running, false);
     web_stop(n->web);
+    for (i = 0; i < n->channel_count; i++)
+        if (n->channels[i].courier)
+            courier_stop(n->channels[i].courier); /* who waits for finality waits no more */
     api_stop(n->api);
+    anchors_stop(n->anchors);
     desk_stop(n->desk);
     if (n->peers)
         peers_stop(n->peers);
@@ -437,6 +467,7 @@ void node_stop(struct node *n) {
         spool_close(n->spool);
     if (n->vault)
         vault_close(n->vault);
+    faults_free(n->faults);
     node_unload(n);
     home_close(n->home);
     mem_free(n);

@@ -56,5 +56,25 @@ extern const struct cli_option cmd_bundle_export_options[], cmd_bundle_verify_op
 enum err_code cmd_bundle_export(struct cli *c, struct err *e);
 enum err_code cmd_bundle_verify(struct cli *c, struct err *e);
 enum err_code cmd_bundle_explain(struct cli *c, struct err *e);
+/* cmd_standard.c */
+extern const struct cli_option cmd_standard_lint_options[], cmd_standard_publish_options[], cmd_standard_list_options[],
+    cmd_standard_show_options[];
+enum err_code cmd_standard_lint(struct cli *c, struct err *e);
+enum err_code cmd_standard_publish(struct cli *c, struct err *e);
+enum err_code cmd_standard_list(struct cli *c, struct err *e);
+enum err_code cmd_standard_show(struct cli *c, struct err *e);
+/* cmd_evidence.c */
+extern const struct cli_option cmd_evidence_request_options[], cmd_evidence_list_options[],
+    cmd_evidence_verify_options[], cmd_evidence_dispute_options[], cmd_evidence_export_options[],
+    cmd_evidence_adjudicate_options[];
+enum err_code cmd_evidence_request(struct cli *c, struct err *e);
+enum err_code cmd_evidence_list(struct cli *c, struct err *e);
+enum err_code cmd_evidence_verify(struct cli *c, struct err *e);
+enum err_code cmd_evidence_dispute(struct cli *c, struct err *e);
+enum err_code cmd_evidence_export(struct cli *c, struct err *e);
+enum err_code cmd_evidence_adjudicate(struct cli *c, struct err *e);
+/* cmd_findings.c */
+extern const struct cli_option cmd_findings_options[];
+enum err_code cmd_findings(struct cli *c, struct err *e);
 
 #endif

@@ -2,8 +2,8 @@
  * Owns: the open files of one glob, the position that makes reading exact across any kill. Depends on POSIX only.
  *
  * A file is known by (device, inode) and by the hash of its first bytes (its head). Position, big-endian:
- *   version u8 = 1 ‖ seq u64 ‖ count u16 ‖ count × { dev u64 ‖ ino u64 ‖ offset u64 ‖ seen u64 ‖ head_len u16 ‖ head[8] }
- * offset: of the first byte that was not yet given out; seen: size when last looked at.
+ *   version u8 = 1 ‖ seq u64 ‖ count u16 ‖ count × { dev u64 ‖ ino u64 ‖ offset u64 ‖ seen u64 ‖ head_len u16 ‖ head[8]
+ * } offset: of the first byte that was not yet given out; seen: size when last looked at.
  *
  *   rename + create   the old file is found by its inode in its directory and read to its end, then the new one
  *   copytruncate      a file with the same head and at least as long is the copy: the rest is read from it; the
@@ -51,7 +51,7 @@ void source_file_position(const struct source_file *s, struct buf *out);
 
 uint64_t source_file_seq(const struct source_file *s); /* last number given; 0: none */
 size_t source_file_files(const struct source_file *s);
-uint64_t source_file_lag(const struct source_file *s); /* bytes that are there and unread, as last looked at */
+uint64_t source_file_lag(const struct source_file *s);      /* bytes that are there and unread, as last looked at */
 const char *source_file_error(const struct source_file *s); /* "": none */
 
 #endif
