@@ -1,11 +1,13 @@
 /* node/api_bundle.c -- "bundle.export": one entry with all that proves it offline (audit/bundle.h).
  * The checkpoint is the first that covers the entry, so that the block's time is close to its own.
+ * The anchor is the oldest that covers the entry, when there is one already.
  * Standards go along when they were published on this channel; the raw log only when it is asked for and this node has
  * it in its vault. */
 #include "node/api.h"
 
 #include "audit/bundle.h"
 #include "ledger/record.h"
+#include "node/anchors.h"
 #include "node/reading.h"
 #include "node/sentence.h"
 #include "wire/pack.h"
@@ -39,6 +41,7 @@ struct bundle_work {
     struct bundle bundle;
     struct bundle_batch batch;
     struct bundle_block block;
+    struct bundle_anchor anchor;
     struct bundle_raw raw;
     struct buf raw_bytes;
     struct record record;
@@ -194,6 +197,70 @@ static enum err_code bundle_raw_of(struct bundle_work *w, struct err *e) {
     return ERR_OK;
 }
 
+/* ---- the anchor on the parent ---- */
+
+static struct node_channel *bundle_parent(struct node *n) {
+    size_t i;
+    for (i = 0; i < n->channel_count; i++)
+        if (channel_founding(n->channels[i].channel)->parent)
+            return &n->channels[i];
+    return NULL;
+}
+
+/* The parent's half: its entry, and that a quorum there finalised it. */
+static enum err_code bundle_anchor_entry(struct bundle_work *w, struct node_channel *parent, uint64_t number,
+                                         struct err *e) {
+    struct arena *a = &w->call->arena;
+    struct reading r = {0};
+    struct reading_checkpoint cp = {.height = 0};
+    struct chain_reader_entry x;
+    struct tree_path path;
+    enum err_code rc;
+    buf_init(&cp.note, NOTE_MAX);
+    if ((rc = reading_open(&r, parent->channel, e)) == ERR_OK &&
+        (rc = reading_checkpoint_over(&r, number, &cp, e)) == ERR_OK && (rc = reading_tree(&r, e)) == ERR_OK &&
+        (rc = tree_inclusion(&r.hashes, number, cp.cert.tree_size, &path, e)) == ERR_OK &&
+        (rc = chain_reader_entry(r.src.reader, number, &x, e)) == ERR_OK) {
+        w->anchor.entry = arena_copy(a, x.bytes);
+        w->anchor.index = number;
+        w->anchor.path = bundle_joined(a, &path);
+        w->anchor.checkpoint = arena_copy(a, buf_slice(&cp.note));
+    }
+    reading_close(&r);
+    buf_release(&cp.note);
+    return rc;
+}
+
+/* Without an anchor yet, the bundle does without. */
+static enum err_code bundle_anchor_of(struct bundle_work *w, struct node_channel *c, struct err *e) {
+    struct node *n = w->call->node;
+    struct node_channel *parent = bundle_parent(n);
+    uint64_t own = w->cp.cert.tree_size, other;
+    struct anchors_opening opening;
+    struct tree_path path;
+    enum err_code rc;
+    if (!n->anchors || !parent || parent == c)
+        return ERR_OK;
+    rc = anchors_opening(n->anchors, c, w->bundle.index + 1, &opening, e);
+    if (rc != ERR_OK)
+        return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    other = opening.tree_size;
+    if ((rc = bundle_anchor_entry(w, parent, opening.number, e)) != ERR_OK)
+        return rc;
+    memcpy(w->anchor.nonce, opening.nonce, DIGEST_SIZE);
+    w->anchor.text = arena_copy(&w->call->arena, slice_of(opening.text, opening.text_len));
+    if (other != own) {
+        if ((rc = chain_reader_renew(w->r.src.reader, e)) == ERR_OK && (rc = reading_tree(&w->r, e)) == ERR_OK)
+            rc = tree_consistency(&w->r.hashes, own < other ? own : other, own < other ? other : own, &path, e);
+        reading_tree_end(&w->r);
+        if (rc != ERR_OK)
+            return rc;
+        w->anchor.consistency = bundle_joined(&w->call->arena, &path);
+    }
+    w->bundle.anchor = &w->anchor;
+    return ERR_OK;
+}
+
 /* ---- all of it ---- */
 
 static enum err_code bundle_gather(struct bundle_work *w, struct node_channel *c, const struct bundle_params *p,
@@ -216,7 +283,7 @@ static enum err_code bundle_gather(struct bundle_work *w, struct node_channel *c
     if ((rc = reading_tree(&w->r, e)) == ERR_OK && (rc = bundle_path(w, number, &w->bundle.path, e)) == ERR_OK)
         rc = bundle_standards(w, c, e);
     reading_tree_end(&w->r);
-    return rc;
+    return rc == ERR_OK ? bundle_anchor_of(w, c, e) : rc;
 }
 
 enum err_code api_bundle_export(struct api_call *call, struct err *e) {
