@@ -92,6 +92,8 @@ struct chain_tip channel_tip(struct channel *c);
 bool channel_wait(struct channel *c, uint64_t height, int64_t deadline_ms);
 /* The audit state after the tip; one reference for the caller. */
 struct audit_state *channel_audit(struct channel *c);
+/* The state before any block; one reference for the caller. */
+enum err_code channel_audit_empty(struct channel *c, struct audit_state **out, struct err *e) ERR_CHECKED;
 /* Does this certificate finalize that block? A chain_verify_fn; ctx is a struct set. */
 enum err_code channel_verify_cert(void *set, const struct header *h, const struct digest *hash, struct slice cert,
                                   struct err *e) ERR_CHECKED;

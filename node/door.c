@@ -209,9 +209,15 @@ static void door_work_release(struct door_work *w) {
 }
 
 static enum err_code door_vault(struct node_channel *c, const struct door_work *w, size_t count, struct err *e) {
+    enum err_code rc;
     if (!c->node->vault)
         return err_set(e, ERR_NOT_ALLOWED, "%s is not an enterprise's node: it keeps no raw logs", c->node->id);
-    return vault_put(c->node->vault, w->items, count, e);
+    rc = vault_put(c->node->vault, w->items, count, e);
+    if (rc == ERR_IO || rc == ERR_NO_SPACE || rc == ERR_CORRUPT) {
+        err_wrap(e, "the vault");
+        node_fatal(e); /* a failed sync poisons the vault: only a new process may go on */
+    }
+    return rc;
 }
 
 /* Entries that the outbox did not take leave no raw log behind: it will come again under a fresh salt. What was there

@@ -40,9 +40,9 @@ void ingest_status(struct ingest *g, struct buf *out);
 
 /* --- POST /v1/channels/<ch>/logs --- */
 struct ingest_post {
-    struct slice channel; /* name; absent: the only one */
-    struct slice source;  /* 1..64 bytes; a configured source of kind http, or any other name (then server and
-                             service choose the extractors) */
+    struct slice channel;         /* name; absent: the only one */
+    struct slice source;          /* 1..64 bytes; a configured source of kind http, or any other name (then server and
+                                     service choose the extractors) */
     struct slice server, service; /* optional: as the poster tags it; a configured source's own win */
     struct slice body;            /* NDJSON: one log a line */
     struct slice key;             /* idempotency key, or absent */

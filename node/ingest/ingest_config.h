@@ -38,8 +38,8 @@ struct ingest_source {
     struct slice channel;          /* absent: the only one besides the parent */
     struct schema_list extractors; /* STRS of ids, in the order in which they are tried; empty: by the mapping */
     struct slice id;
-    uint32_t kind;      /* enum ingest_kind */
-    uint64_t line_max;  /* bytes; a longer line is a dead letter. 0: INGEST_LINE */
+    uint32_t kind;     /* enum ingest_kind */
+    uint64_t line_max; /* bytes; a longer line is a dead letter. 0: INGEST_LINE */
     struct slice log_kind, org_unit;
     struct slice path; /* glob, of kind lines; relative to home */
     struct slice server, service;

@@ -54,7 +54,7 @@ void source_file_position(const struct source_file *s, struct buf *out);
 
 uint64_t source_file_seq(const struct source_file *s); /* last number given; 0: none */
 size_t source_file_files(const struct source_file *s);
-uint64_t source_file_lag(const struct source_file *s); /* bytes that are there and unread, as last looked at */
+uint64_t source_file_lag(const struct source_file *s);      /* bytes that are there and unread, as last looked at */
 const char *source_file_error(const struct source_file *s); /* "": none */
 
 #endif

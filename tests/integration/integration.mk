@@ -1,0 +1,7 @@
+# Helpers of the integration tests: clients and hostile peers that speak to real processes.
+PROBES := $(patsubst tests/integration/%.c,$(B)/integration/%,$(wildcard tests/integration/*.c))
+$(PROBES): $(B)/integration/%: $(B)/tests/integration/%.o $(call obj,$(SUPPORT_SRC)) $(NODE_LIB) $(LIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+.PHONY: probes
+probes: $(PROBES) $(PROGRAMS)
