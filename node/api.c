@@ -13,6 +13,9 @@
 const struct api_method api_methods[] = {
     {"bundle.export", api_bundle_export, false},
     {"channel.show", api_channel_show, false},
+    {"dead-letters", api_dead_letters, false},
+    {"ingest.run", api_ingest_run, true},
+    {"ingest.status", api_ingest_status, false},
     {"checkpoint", api_checkpoint, false},
     {"proof.consistency", api_proof_consistency, false},
     {"proof.inclusion", api_proof_inclusion, false},

@@ -8,6 +8,7 @@
 #include "ledger/fsck.h"
 #include "node/api.h"
 #include "node/clock.h"
+#include "node/ingest/ingest.h"
 #include "node/desk.h"
 #include "node/faults.h"
 #include "node/anchors.h"

@@ -207,7 +207,7 @@ static enum err_code try_json(struct try_run *r, const struct pipeline_trace *t,
     struct buf b;
     enum err_code rc;
     buf_init(&b, 1 << 20);
-    pack_map(&b, 5);
+    pack_map(&b, r->log.dead ? 4 : 5); /* what is no record is not shown as one */
     pack_cstr(&b, "accepted");
     pack_bool(&b, !r->log.dead);
     pack_cstr(&b, "extractor");
@@ -216,8 +216,10 @@ static enum err_code try_json(struct try_run *r, const struct pipeline_trace *t,
     pack_u64(&b, r->lines);
     pack_cstr(&b, "reason");
     pack_cstr(&b, r->log.dead ? r->log.reason : "");
-    pack_cstr(&b, "record");
-    schema_write(&record_schema, &r->log.record, &b);
+    if (!r->log.dead) {
+        pack_cstr(&b, "record");
+        schema_write(&record_schema, &r->log.record, &b);
+    }
     rc = buf_check(&b, e);
     if (rc == ERR_OK)
         rc = out_json(r->c, buf_slice(&b), e);

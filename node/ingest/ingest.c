@@ -5,6 +5,7 @@
 #include "node/log.h"
 #include "wire/mem.h"
 #include "wire/pack.h"
+#include "wire/utf8.h"
 
 #include <stdio.h>
 
@@ -167,10 +168,11 @@ static void status_text(struct buf *b, const char *key, struct slice v) {
 }
 
 static void status_source(const struct ingest *g, const struct ingest_lines *l, struct buf *b) {
+    struct slice error = slice_str(l->error);
     pack_map(b, 12);
     status_text(b, "channel", slice_str(channel_name(l->channel->channel)));
     status_number(b, "dead", l->dead);
-    status_text(b, "error", slice_str(l->error));
+    status_text(b, "error", slice_of(error.ptr, utf8_valid_prefix(error))); /* a path may have been cut */
     status_number(b, "files", l->files);
     status_number(b, "gaps", l->gaps);
     status_text(b, "id", l->source->id);

@@ -225,7 +225,7 @@ static enum err_code compile_extractors(struct ingest_config *c, struct err *e) 
 
 static enum err_code check_source_kind(struct ingest_config *c, const struct ingest_source *s, const char *at,
                                        struct err *e) {
-    char path[INGEST_AT];
+    char path[INGEST_AT + 8];
     int32_t zone;
     if (s->kind == INGEST_LINES && !s->path.len)
         return REFUSE(c, e, at, "a source of kind lines needs a \"path\"");

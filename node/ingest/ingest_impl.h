@@ -44,7 +44,7 @@ struct ingest_lines {
     /* under ingest->lock: */
     enum ingest_state state;
     uint64_t records, dead, gaps, seq, lag, files, settled_round;
-    char error[256];
+    char error[sizeof((struct err *)0)->text];
 };
 enum err_code ingest_lines_start(struct ingest_lines *l, struct err *e) ERR_CHECKED;
 
