@@ -40,6 +40,14 @@ static bool chain_submit_held(const struct chain *c, const struct batch *b) {
     return false;
 }
 
+/* A copy of a batch whose entries were judged: is this copy sound? */
+static enum err_code chain_submit_copy(struct chain *c, const struct batch *b, struct err *e) {
+    struct batch_entries entries;
+    enum err_code code = batch_verify(&b->header, e);
+    arena_clear(&c->opened);
+    return code != ERR_OK ? code : batch_open(b, &c->raw, &c->opened, &entries, e);
+}
+
 /* Meaning and form of its entries, as if it stood alone in a block above the newest held one. */
 static enum err_code chain_submit_trial(struct chain *c, const struct batch *b, int64_t now, uint32_t *bad_entry,
                                         struct err *e) {
@@ -70,6 +78,7 @@ static enum err_code chain_submit_trial(struct chain *c, const struct batch *b, 
 enum err_code chain_submit(struct chain *c, struct slice bytes, int64_t now, enum pool_answer *answer, struct batch *b,
                            uint32_t *bad_entry, struct err *e) {
     struct batch mine;
+    const struct batch *held;
     uint64_t final_seq;
     enum err_code code;
     if (!b)
@@ -89,7 +98,11 @@ enum err_code chain_submit(struct chain *c, struct slice bytes, int64_t now, enu
     if (b->header.seq - final_seq > LIMIT_POOL_BATCHES) /* before any dear work */
         return err_set(e, ERR_SEQUENCE, "sequence number %llu is past the window that starts at %llu",
                        (unsigned long long)b->header.seq, (unsigned long long)final_seq + 1);
-    /* The hash names all of it but the signature, which is checked anew. */
-    code = chain_submit_held(c, b) ? batch_verify(&b->header, e) : chain_submit_trial(c, b, now, bad_entry, e);
+    held = pool_get(c->o.pool, &b->header.submitter, b->header.seq);
+    if (held && digest_eq(&held->hash, &b->hash)) { /* sent again: it was judged when it came */
+        *answer = POOL_HELD;
+        return ERR_OK;
+    }
+    code = chain_submit_held(c, b) ? chain_submit_copy(c, b, e) : chain_submit_trial(c, b, now, bad_entry, e);
     return code != ERR_OK ? code : pool_add(c->o.pool, b, final_seq, answer, e);
 }

@@ -81,6 +81,7 @@ enum err_code outbox_open(const char *dir, const struct outbox_options *opt, str
     if (!o)
         return err_set(e, ERR_NO_MEMORY, "outbox");
     pthread_mutex_init(&o->lock, NULL);
+    group_init(&o->appends);
     o->opt = *opt;
     o->opt.entries_max = opt->entries_max ? opt->entries_max : OUTBOX_ENTRIES_MAX;
     o->opt.bytes_max = opt->bytes_max ? opt->bytes_max : OUTBOX_BYTES_MAX;
@@ -100,6 +101,7 @@ void outbox_close(struct outbox *o) {
     if (!o)
         return;
     kv_close(o->kv);
+    group_release(&o->appends);
     pthread_mutex_destroy(&o->lock);
     mem_free(o);
 }
@@ -121,24 +123,43 @@ enum err_code outbox_enqueue(struct kv_txn *t, struct outbox_state *st, struct s
     return c;
 }
 
-struct outbox_appending {
-    struct outbox_change g; /* first */
+/* One caller's entries and positions. */
+struct outbox_request {
+    struct group_request group; /* first */
     const struct slice *entries;
     size_t count;
     const struct outbox_position *positions;
     size_t position_count;
+    uint64_t bytes;
     int64_t now;
-    struct buf scratch;
 };
+
+struct outbox_appending {
+    struct outbox_change g; /* first */
+    struct group_request *list;
+    struct buf scratch;
+    struct outbox_work w;
+};
+
+static enum err_code outbox_append_one(struct kv_txn *t, struct outbox_appending *a, const struct outbox_request *r,
+                                       struct err *e) {
+    enum err_code c = ERR_OK;
+    for (size_t i = 0; !c && i < r->count; i++)
+        c = outbox_enqueue(t, &a->g.st, r->entries[i], r->now, &a->scratch, e);
+    for (size_t i = 0; !c && i < r->position_count; i++)
+        c = kv_put(t, OUTBOX_SOURCES, r->positions[i].source, r->positions[i].position, e);
+    return c;
+}
 
 static enum err_code outbox_append_all(struct kv_txn *t, void *ctx, struct err *e) {
     struct outbox_appending *a = ctx;
     enum err_code c = ERR_OK;
     outbox_change_begin(&a->g);
-    for (size_t i = 0; !c && i < a->count; i++)
-        c = outbox_enqueue(t, &a->g.st, a->entries[i], a->now, &a->scratch, e);
-    for (size_t i = 0; !c && i < a->position_count; i++)
-        c = kv_put(t, OUTBOX_SOURCES, a->positions[i].source, a->positions[i].position, e);
+    for (struct group_request *r = a->list; !c && r; r = r->next)
+        if (r->rc == ERR_OK)
+            c = outbox_append_one(t, a, (const struct outbox_request *)r, e);
+    if (!c)
+        c = outbox_cut_idle(t, a->g.o, &a->g.st, &a->w, e);
     return c ? c : outbox_change_end(t, &a->g, e);
 }
 
@@ -161,6 +182,40 @@ static enum err_code outbox_append_check(const struct slice *entries, size_t cou
     return ERR_OK;
 }
 
+/* All requests in one transaction, but for those that find no room. */
+static void outbox_append_run(void *ctx, struct group_request *list) {
+    struct outbox *o = ctx;
+    struct outbox_appending a = {.list = list};
+    struct err e = {0};
+    uint64_t entries = 0, bytes = 0;
+    buf_init(&a.scratch, LIMIT_ENTRY + OUTBOX_QUEUE_HEAD);
+    enum err_code c = outbox_work_init(&a.w, &e);
+    pthread_mutex_lock(&o->lock);
+    for (struct group_request *g = list; g; g = g->next) {
+        const struct outbox_request *r = (const struct outbox_request *)g;
+        bool room = o->st.entries + o->st.refused + entries + r->count <= o->opt.entries_max &&
+                    o->st.bytes + bytes + r->bytes <= o->opt.bytes_max;
+        g->rc = ERR_OK;
+        if (r->count && !room) {
+            g->rc = err_set(&g->e, ERR_FULL, "the outbox holds %llu entries, %llu bytes",
+                            (unsigned long long)o->st.entries, (unsigned long long)o->st.bytes);
+            continue;
+        }
+        entries += r->count;
+        bytes += r->bytes;
+    }
+    if (!c)
+        c = outbox_update(o, outbox_append_all, &a.g, &e);
+    pthread_mutex_unlock(&o->lock);
+    for (struct group_request *g = list; c && g; g = g->next)
+        if (g->rc == ERR_OK) {
+            g->rc = c;
+            g->e = e;
+        }
+    outbox_work_release(&a.w);
+    buf_release(&a.scratch);
+}
+
 enum err_code outbox_append(struct outbox *o, const struct slice *entries, size_t count,
                             const struct outbox_position *positions, size_t position_count, int64_t now,
                             struct err *e) {
@@ -168,18 +223,14 @@ enum err_code outbox_append(struct outbox *o, const struct slice *entries, size_
     enum err_code c = outbox_append_check(entries, count, positions, position_count, &bytes, e);
     if (c)
         return c;
-    struct outbox_appending a = {
-        .entries = entries, .count = count, .positions = positions, .position_count = position_count, .now = now};
-    buf_init(&a.scratch, LIMIT_ENTRY + OUTBOX_QUEUE_HEAD);
-    pthread_mutex_lock(&o->lock);
-    if (count && (o->st.entries + o->st.refused + count > o->opt.entries_max || o->st.bytes + bytes > o->opt.bytes_max))
-        c = err_set(e, ERR_FULL, "the outbox holds %llu entries, %llu bytes", (unsigned long long)o->st.entries,
-                    (unsigned long long)o->st.bytes);
-    else
-        c = outbox_update(o, outbox_append_all, &a.g, e);
-    pthread_mutex_unlock(&o->lock);
-    buf_release(&a.scratch);
-    return c;
+    struct outbox_request r = {.group.weight = count + position_count,
+                               .entries = entries,
+                               .count = count,
+                               .positions = positions,
+                               .position_count = position_count,
+                               .bytes = bytes,
+                               .now = now};
+    return group_commit(&o->appends, &r.group, OUTBOX_APPEND_MAX, outbox_append_run, o, e);
 }
 
 enum err_code outbox_position_get(struct outbox *o, struct slice source, struct buf *out, struct err *e) {
@@ -267,13 +318,14 @@ struct outbox_cutting {
 };
 
 /* Up to `most` entries of the queue that were not sealed yet, as far as they fit a batch. */
-static enum err_code outbox_gather(struct kv_txn *t, struct outbox_cutting *x, uint32_t most, struct err *e) {
+static enum err_code outbox_gather(struct kv_txn *t, const struct outbox_state *st, struct outbox_work *w,
+                                   uint32_t most, struct err *e) {
     struct outbox_key k;
-    struct slice key, value, from = outbox_key_u64(&k, x->g.st.cut);
+    struct slice key, value, from = outbox_key_u64(&k, st->cut);
     size_t raw = 0;
     bool after = false;
-    x->w.count = 0;
-    while (x->w.count < most) {
+    w->count = 0;
+    while (w->count < most) {
         enum err_code c = kv_seek(t, OUTBOX_QUEUE, from, after, &key, &value, e);
         if (c == ERR_NOT_FOUND)
             break;
@@ -285,12 +337,12 @@ static enum err_code outbox_gather(struct kv_txn *t, struct outbox_cutting *x, u
         if (raw + 2 + entry.len > LIMIT_BATCH_RAW)
             break;
         raw += 2 + entry.len;
-        x->w.ids[x->w.count] = buf_get64(key.ptr);
-        x->w.entries[x->w.count++] = entry;
+        w->ids[w->count] = buf_get64(key.ptr);
+        w->entries[w->count++] = entry;
         from = key;
         after = true;
     }
-    return x->w.count ? ERR_OK : err_set(e, ERR_NOT_FOUND, "nothing to seal");
+    return w->count ? ERR_OK : err_set(e, ERR_NOT_FOUND, "nothing to seal");
 }
 
 /* The lowest seq for which nothing is sealed; a hole first, since all above wait for it. */
@@ -312,24 +364,38 @@ static enum err_code outbox_next_seq(struct kv_txn *t, const struct outbox_state
     return err_set(e, ERR_CORRUPT, "a hole that is not there");
 }
 
-static enum err_code outbox_cut_one(struct kv_txn *t, void *ctx, struct err *e) {
-    struct outbox_cutting *x = ctx;
-    struct outbox_state *st = &x->g.st;
-    outbox_change_begin(&x->g);
-    enum err_code c = outbox_next_seq(t, st, &x->seq, e);
+/* Seals the next batch within a change. */
+static enum err_code outbox_cut_in(struct kv_txn *t, struct outbox *o, struct outbox_state *st, struct outbox_work *w,
+                                   uint64_t *seq, struct err *e) {
+    enum err_code c = outbox_next_seq(t, st, seq, e);
     if (c)
         return c;
-    bool hole = x->seq < st->next_seq;
+    bool hole = *seq < st->next_seq;
     /* One entry is enough to fill a hole, and comes before its elders: as few as possible (O5). */
-    c = outbox_gather(t, x, hole && x->seq + 1 < st->next_seq ? 1 : LIMIT_BATCH_ENTRIES, e);
+    c = outbox_gather(t, st, w, hole && *seq + 1 < st->next_seq ? 1 : LIMIT_BATCH_ENTRIES, e);
     if (!c)
-        c = outbox_seal_at(t, x->g.o, st, x->seq, &x->w, e);
+        c = outbox_seal_at(t, o, st, *seq, w, e);
     if (c)
-        return err_wrap(e, "sealing batch %llu", (unsigned long long)x->seq);
+        return err_wrap(e, "sealing batch %llu", (unsigned long long)*seq);
     st->holes -= hole;
     st->next_seq += !hole;
-    st->cut = x->w.ids[x->w.count - 1] + 1;
-    return outbox_change_end(t, &x->g, e);
+    st->cut = w->ids[w->count - 1] + 1;
+    return ERR_OK;
+}
+
+enum err_code outbox_cut_idle(struct kv_txn *t, struct outbox *o, struct outbox_state *st, struct outbox_work *w,
+                              struct err *e) {
+    uint64_t seq;
+    if (!o->opt.cut_idle || st->sealed_batches || st->entries == st->sealed_entries)
+        return ERR_OK;
+    return outbox_cut_in(t, o, st, w, &seq, e);
+}
+
+static enum err_code outbox_cut_one(struct kv_txn *t, void *ctx, struct err *e) {
+    struct outbox_cutting *x = ctx;
+    outbox_change_begin(&x->g);
+    enum err_code c = outbox_cut_in(t, x->g.o, &x->g.st, &x->w, &x->seq, e);
+    return c ? c : outbox_change_end(t, &x->g, e);
 }
 
 enum err_code outbox_cut(struct outbox *o, uint64_t *seq, struct err *e) {

@@ -17,7 +17,8 @@
  *   O5 Entries are sent in the order in which they were appended, but for: those retried, those whose seq another
  *      batch took, and one that fills a hole (all entries of a batch were refused, later ones sealed already).
  *
- * Threads: any (one lock inside); sealing runs under it. */
+ * Threads: any (one lock inside); sealing runs under it. Appends that come while another is being synced share the
+ * next transaction (ledger/group.h). */
 #ifndef LEDGER_OUTBOX_H
 #define LEDGER_OUTBOX_H
 
@@ -44,6 +45,7 @@ struct outbox_options {
     uint64_t bytes_max;    /* of their bytes; 0: 4 GiB */
     uint32_t window;       /* sealed batches not yet final; 0: LIMIT_POOL_BATCHES */
     uint64_t window_bytes; /* their carried bytes; 0: LIMIT_POOL_BYTES */
+    bool cut_idle;         /* append and final seal what is queued when nothing is in flight, in the same sync */
 };
 
 struct outbox;

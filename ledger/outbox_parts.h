@@ -11,6 +11,7 @@
 #ifndef LEDGER_OUTBOX_PARTS_H
 #define LEDGER_OUTBOX_PARTS_H
 
+#include "ledger/group.h"
 #include "ledger/kv.h"
 #include "ledger/outbox.h"
 
@@ -37,6 +38,7 @@ struct outbox_state {
 };
 
 struct outbox {
+    struct group appends;
     struct kv *kv;
     struct outbox_options opt;
     pthread_mutex_t lock; /* guards all below and orders the changes */
@@ -77,5 +79,8 @@ void outbox_work_release(struct outbox_work *w); /* fine after a failed init */
 /* Seals the work's entries under seq, as what is sent for it from now on; counts them as sealed. */
 enum err_code outbox_seal_at(struct kv_txn *t, struct outbox *o, struct outbox_state *st, uint64_t seq,
                              struct outbox_work *w, struct err *e) ERR_CHECKED;
+/* With the option cut_idle: seals what is queued if nothing is in flight, within a change. */
+enum err_code outbox_cut_idle(struct kv_txn *t, struct outbox *o, struct outbox_state *st, struct outbox_work *w,
+                              struct err *e) ERR_CHECKED;
 
 #endif

@@ -218,6 +218,8 @@ static enum err_code outbox_final_one(struct kv_txn *t, void *ctx, struct err *e
     if (st->next_seq <= x->f->seq)
         st->next_seq = x->f->seq + 1;
     c = outbox_forget(t, st, e);
+    if (!c)
+        c = outbox_cut_idle(t, x->g.o, st, &x->w, e);
     return c ? c : outbox_change_end(t, &x->g, e);
 }
 

@@ -3,6 +3,7 @@
  * state ("key" -> digest of the vault key). */
 #include "ledger/vault.h"
 
+#include "ledger/group.h"
 #include "ledger/kv.h"
 #include "wire/mem.h"
 
@@ -22,6 +23,7 @@ enum {
 };
 
 struct vault {
+    struct group puts;
     struct kv *kv;
     uint8_t *key; /* guarded */
 };
@@ -76,6 +78,7 @@ enum err_code vault_open(const char *dir, const uint8_t key[VAULT_KEY_SIZE], str
     struct vault *v = mem_zalloc(1, sizeof *v);
     if (!v)
         return err_set(e, ERR_NO_MEMORY, "vault");
+    group_init(&v->puts);
     v->key = sodium_malloc(VAULT_KEY_SIZE);
     enum err_code c = v->key ? kv_open(dir, &o, &v->kv, e) : err_set(e, ERR_NO_MEMORY, "vault");
     if (!c) {
@@ -94,6 +97,7 @@ void vault_close(struct vault *v) {
     if (!v)
         return;
     kv_close(v->kv);
+    group_release(&v->puts);
     sodium_free(v->key);
     mem_free(v);
 }
@@ -218,10 +222,16 @@ static enum err_code vault_doc_get(struct kv_txn *t, unsigned table, const struc
 
 /* ---- putting ---- */
 
-struct vault_putting {
-    struct vault *v;
+/* One caller's items. */
+struct vault_request {
+    struct group_request group; /* first */
     const struct vault_item *items;
     size_t count;
+};
+
+struct vault_putting {
+    struct vault *v;
+    struct group_request *list;
     struct buf scratch;
 };
 
@@ -274,25 +284,35 @@ static enum err_code vault_put_one(struct kv_txn *t, struct vault_putting *p, co
 static enum err_code vault_put_all(struct kv_txn *t, void *ctx, struct err *e) {
     struct vault_putting *p = ctx;
     enum err_code c = ERR_OK;
-    for (size_t i = 0; !c && i < p->count; i++)
-        c = vault_put_one(t, p, &p->items[i], e);
+    for (const struct group_request *g = p->list; !c && g; g = g->next) {
+        const struct vault_request *r = (const struct vault_request *)g;
+        for (size_t i = 0; !c && i < r->count; i++)
+            c = vault_put_one(t, p, &r->items[i], e);
+    }
     return c;
 }
 
+static void vault_put_run(void *ctx, struct group_request *list) {
+    struct vault_putting p = {.v = ctx, .list = list};
+    struct err e = {0};
+    buf_init(&p.scratch, VAULT_STORED_MAX);
+    enum err_code c = kv_update(p.v->kv, vault_put_all, &p, &e);
+    for (struct group_request *g = list; g; g = g->next) {
+        g->rc = c;
+        g->e = e;
+    }
+    buf_release(&p.scratch);
+}
+
 enum err_code vault_put(struct vault *v, const struct vault_item *items, size_t count, struct err *e) {
+    struct vault_request r = {.items = items, .count = count, .group.weight = count};
     if (count > VAULT_PUT_MAX)
         return err_set(e, ERR_TOO_LARGE, "%zu items at once", count);
     for (size_t i = 0; i < count; i++)
         if (items[i].raw.len > VAULT_RAW_MAX || items[i].meta.source.len > 64)
             return err_set(e, ERR_TOO_LARGE, "raw log of %zu bytes, source of %zu", items[i].raw.len,
                            items[i].meta.source.len);
-    if (count == 0)
-        return ERR_OK;
-    struct vault_putting p = {.v = v, .items = items, .count = count};
-    buf_init(&p.scratch, VAULT_STORED_MAX);
-    enum err_code c = kv_update(v->kv, vault_put_all, &p, e);
-    buf_release(&p.scratch);
-    return c;
+    return count ? group_commit(&v->puts, &r.group, VAULT_PUT_MAX, vault_put_run, v, e) : ERR_OK;
 }
 
 /* ---- getting ---- */

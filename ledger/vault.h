@@ -17,7 +17,7 @@
  * Order with the outbox (nothing lost, nothing twice, at any kill -9): first vault_put, then outbox_append, which
  * moves the source's position in the same transaction as the entries; then the source is acknowledged. A crash between
  * the two leaves an orphan in the vault (the log is read again under a fresh salt): vault_drop removes such.
- * Threads: any. */
+ * Threads: any. Puts that come while another is being synced share the next transaction (ledger/group.h). */
 #ifndef LEDGER_VAULT_H
 #define LEDGER_VAULT_H
 

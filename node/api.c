@@ -11,7 +11,16 @@
 #include <stdio.h>
 
 const struct api_method api_methods[] = {
+    {"bundle.export", api_bundle_export, false},
     {"channel.show", api_channel_show, false},
+    {"dead-letters", api_dead_letters, false},
+    {"ingest.run", api_ingest_run, true},
+    {"ingest.status", api_ingest_status, false},
+    {"checkpoint", api_checkpoint, false},
+    {"proof.consistency", api_proof_consistency, false},
+    {"proof.inclusion", api_proof_inclusion, false},
+    {"query", api_query, false},
+    {"show", api_show, false},
     {"evidence.dispute", api_evidence_dispute, true},
     {"evidence.export", api_evidence_export, true},
     {"evidence.list", api_evidence_list, false},
@@ -21,8 +30,12 @@ const struct api_method api_methods[] = {
     {"standard.list", api_standard_list, false},
     {"standard.publish", api_standard_publish, true},
     {"standard.show", api_standard_show, false},
+    {"dead-letters", api_dead_letters, false},
+    {"ingest.run", api_ingest_run, true},
+    {"ingest.status", api_ingest_status, false},
     {"status", api_status, false},
     {"submit", api_submit, true},
+    {"watch", api_watch, false},
     {NULL, NULL, false},
 };
 

@@ -51,6 +51,14 @@ enum err_code api_precheck(struct node_channel *c, struct slice entry, struct er
 /* Hex text of bytes, in the arena. */
 struct slice api_hex(struct api_call *call, struct slice bytes);
 
+struct reading;
+struct index_entry;
+/* One entry as a map, as node/api_query.c draws it. proof: a tlog-proof's text, or absent. */
+void api_entry_pack(const struct node *n, const struct index_entry *x, struct slice proof, struct buf *b);
+/* Number of the record with this uid; *number stays as it is for an all-zero uid. NOT_FOUND. (api_query.c) */
+enum err_code api_find_entry(struct reading *r, const uint8_t uid[RECORD_UID_SIZE], uint64_t *number,
+                             struct err *e) ERR_CHECKED;
+
 /* ---- handlers, by file ---- */
 enum err_code api_status(struct api_call *call, struct err *e); /* api_status.c */
 enum err_code api_channel_show(struct api_call *call, struct err *e);
@@ -72,6 +80,7 @@ enum err_code api_evidence_dispute(struct api_call *call, struct err *e);
 enum err_code api_evidence_export(struct api_call *call, struct err *e);
 enum err_code api_findings(struct api_call *call, struct err *e);
 enum err_code api_ingest_status(struct api_call *call, struct err *e); /* api_ingest.c */
+enum err_code api_ingest_run(struct api_call *call, struct err *e);
 enum err_code api_dead_letters(struct api_call *call, struct err *e);
 
 #endif

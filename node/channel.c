@@ -76,8 +76,11 @@ enum err_code channel_audit_empty(struct channel *c, struct audit_state **out, s
     const struct genesis_node *nodes[LIMIT_MEMBERS];
     size_t i, n = genesis_members(c->o.genesis, c->o.founding, nodes, LIMIT_MEMBERS);
     struct audit_member *members = mem_zalloc(n, sizeof *members);
-    struct audit_policy policy = {.members = members, .member_count = n, .parent = c->o.founding->parent,
-                                  .anchor_pace = channel_anchor_pace, .anchor_ctx = c->o.genesis};
+    struct audit_policy policy = {.members = members,
+                                  .member_count = n,
+                                  .parent = c->o.founding->parent,
+                                  .anchor_pace = channel_anchor_pace,
+                                  .anchor_ctx = c->o.genesis};
     enum err_code rc;
     if (!members)
         return err_set(e, ERR_NO_MEMORY, "no memory for %zu members", n);
@@ -157,26 +160,26 @@ static enum err_code channel_start_core(struct channel *c, struct err *e) {
     struct core_event ev = {.type = CORE_EVENT_START};
     const struct chain_tip *tip = chain_tip(c->chain);
     struct store_txn *txn = NULL;
-    struct chain_reader *reader = NULL;
-    struct slice cert = {0};
-    uint64_t at = tip->height;
     enum err_code rc = store_begin_read(c->store, &txn, e);
+    bool own_cert;
     arena_init(&r.arena, 256 << 20);
     if (rc == ERR_OK)
         rc = journal_load(txn, JOURNAL_VOTES, c->set.epoch, 0, channel_restore_one, &r, e);
     if (rc == ERR_OK)
         rc = journal_load(txn, JOURNAL_PROOFS, c->set.epoch, 0, channel_restore_one, &r, e);
     store_abort(txn);
-    if (rc == ERR_OK && tip->height > 0 && (rc = chain_reader_open(c->store, &reader, e)) == ERR_OK)
-        rc = chain_reader_cert(reader, tip->height, &at, &cert, e);
+    if (rc == ERR_OK && tip->height > 0) {
+        rc = channel_tip_cert(c, &own_cert, e);
+        if (rc == ERR_OK && !own_cert)
+            rc = err_set(e, ERR_CORRUPT, "block %llu has no certificate", (unsigned long long)tip->height);
+    }
     if (rc == ERR_OK) {
         ev.u.start.records = r.records;
         ev.u.start.record_count = r.count;
-        ev.u.start.final = (struct core_final){.height = tip->height, .hash = tip->hash, .cert = cert};
+        ev.u.start.final = (struct core_final){.height = tip->height, .hash = tip->hash, .cert = buf_slice(&c->cert)};
         channel_step(c, &ev);
         channel_settle(c);
     }
-    chain_reader_close(reader);
     arena_release(&r.arena);
     mem_free(r.records);
     return rc == ERR_OK ? ERR_OK : err_wrap(e, "restoring the votes");
@@ -222,12 +225,16 @@ static enum err_code channel_open_files(struct channel *c, struct err *e) {
 
 static int64_t channel_next_deadline(const struct channel *c) {
     int64_t first = channel_batch_deadline(c);
+    if (c->stopped)
+        return clock_monotonic_ms() + 1000;
     if (c->status_ms < first)
         first = c->status_ms;
     if (c->sync.request && c->sync.until_ms < first)
         first = c->sync.until_ms;
     if (c->deadline_ms < (uint64_t)first)
         first = (int64_t)c->deadline_ms;
+    if (repair_deadline(c) < first)
+        first = repair_deadline(c);
     return first;
 }
 
@@ -249,10 +256,13 @@ static void channel_send_status(struct channel *c, int64_t now) {
 static void channel_tick(struct channel *c) {
     int64_t now = clock_monotonic_ms();
     struct core_event ev = {.type = CORE_EVENT_TICK};
+    if (c->stopped)
+        return;
     if ((uint64_t)now >= c->deadline_ms)
         channel_step(c, &ev);
     channel_batch_tick(c, now);
     channel_sync_tick(c, now);
+    repair_tick(c, now);
     channel_send_status(c, now);
 }
 
@@ -289,6 +299,7 @@ enum err_code channel_open(const struct channel_options *o, struct channel **out
     c->id = genesis_channel_id(o->genesis, o->founding);
     buf_init(&c->body, LIMIT_MESSAGE);
     buf_init(&c->wire, LIMIT_MESSAGE);
+    buf_init(&c->cert, JOURNAL_RECORD);
     pthread_mutex_init(&c->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -300,7 +311,8 @@ enum err_code channel_open(const struct channel_options *o, struct channel **out
     c->up = mem_zalloc(1, sizeof *c->up);
     c->box = mailbox_new(CHANNEL_MAILS, CHANNEL_MAIL_BYTES, e);
     c->follower_box = mailbox_new(1024, 4 << 20, e);
-    if (!c->up || !c->box || !c->follower_box) {
+    c->served = mem_zalloc(genesis_node_count(o->genesis), sizeof *c->served);
+    if (!c->up || !c->box || !c->follower_box || !c->served) {
         rc = err_set(e, ERR_NO_MEMORY, "no memory for a channel");
         goto out;
     }
@@ -372,6 +384,8 @@ void channel_close(struct channel *c) {
     mailbox_free(c->follower_box);
     buf_release(&c->body);
     buf_release(&c->wire);
+    buf_release(&c->cert);
+    mem_free(c->served);
     pthread_cond_destroy(&c->moved);
     pthread_mutex_destroy(&c->lock);
     mem_free(c->up);

@@ -93,7 +93,7 @@ void channel_batch_own(struct channel *c, struct slice carried) {
         return;
     }
     if (rc == ERR_SEQUENCE || rc == ERR_CONFLICT) {
-        log_line(LOG_WARN, c->area, "own batch %llu: %s", (unsigned long long)b.header.seq, e.text);
+        log_line(LOG_DEBUG, c->area, "own batch %llu: %s", (unsigned long long)b.header.seq, e.text);
         batch_fate(c, POOL_DISPLACED, b.header.seq, &b.hash, 0, &e);
         return;
     }
@@ -131,10 +131,10 @@ void channel_batch_received(struct channel *c, int32_t from, struct slice carrie
     rc = chain_submit(c->chain, carried, clock_wall_ms(), &answer, &b, &bad, &e);
     if (rc != ERR_OK && err_class_of(rc) == ERR_CLASS_FATAL)
         channel_fatal(c, &e);
-    if (b.header.seq == 0) { /* not even readable */
-        c->o.misbehaved(c->o.ctx, c, genesis_node_at(c->o.genesis, (uint32_t)from)->id, &e);
-        return;
-    }
+    if (rc == ERR_MALFORMED || rc == ERR_TOO_LARGE || rc == ERR_BAD_SIGNATURE || rc == ERR_WRONG_NETWORK)
+        channel_misbehaved(c, from, &e); /* batches come from their submitters alone: nobody sends such by mistake */
+    if (b.header.seq == 0)
+        return; /* not even readable */
     ack.seq = b.header.seq;
     memcpy(ack.hash, b.hash.b, DIGEST_SIZE);
     ack.code = (uint64_t)rc;
@@ -158,13 +158,14 @@ void channel_batch_answered(struct channel *c, int32_t from, struct slice bytes)
     rc = schema_read(&ack_schema, bytes, &a, &ack, &e);
     if (rc != ERR_OK || seat < 0 || !err_known((int)ack.code)) {
         if (rc != ERR_OK)
-            c->o.misbehaved(c->o.ctx, c, genesis_node_at(c->o.genesis, (uint32_t)from)->id, &e);
+            channel_misbehaved(c, from, &e);
         goto out;
     }
     own = batch_own_find(c, ack.seq);
     if (!own || memcmp(own->hash.b, ack.hash, DIGEST_SIZE) != 0 ||
-        err_class_of((enum err_code)ack.code) != ERR_CLASS_REFUSED || ack.code == ERR_SEQUENCE)
-        goto out;
+        err_class_of((enum err_code)ack.code) != ERR_CLASS_REFUSED || ack.code == ERR_SEQUENCE ||
+        ack.code == ERR_CONFLICT || own->refused_by & 1u << seat)
+        goto out; /* SEQUENCE, CONFLICT: not of the content, an older version of the same seq may wait there */
     own->refused_by |= 1u << seat;
     log_line(LOG_WARN, c->area, "%s refuses own batch %llu, entry %llu: %.*s", c->set.member[seat].name,
              (unsigned long long)ack.seq, (unsigned long long)ack.entry, SLICE_ARG(ack.text));

@@ -22,7 +22,10 @@ void channel_fatal(struct channel *c, const struct err *e) {
 
 struct store_txn *channel_txn(struct channel *c) {
     struct err e = {0};
-    if (!c->txn && store_begin_write(c->store, &c->txn, &e) != ERR_OK)
+    enum err_code rc = ERR_OK;
+    while (!c->txn && (rc = store_begin_write(c->store, &c->txn, &e)) == ERR_BUSY)
+        log_err(c->area, "the store has to grow and waits", &e); /* some reader is slow: no fault of the disk */
+    if (rc != ERR_OK)
         channel_fatal(c, &e);
     return c->txn;
 }
@@ -197,12 +200,8 @@ static void channel_carry_out(struct channel *c, struct channel_answers *answers
         channel_evidence(c, &up->evidence[i]);
     if (up->sync_wanted)
         channel_sync_want(c, up->sync_from, up->sync_height);
-    if (up->misbehaved && c->sender >= 0) {
-        pthread_mutex_lock(&c->lock);
-        c->status.misbehaved++;
-        pthread_mutex_unlock(&c->lock);
-        c->o.misbehaved(c->o.ctx, c, genesis_node_at(c->o.genesis, (uint32_t)c->sender)->id, &up->fault);
-    }
+    if (up->misbehaved && c->sender >= 0)
+        channel_misbehaved(c, c->sender, &up->fault);
     if (up->halt != CORE_HALT_NONE && c->status.halt != (int)up->halt)
         log_line(LOG_ERROR, c->area, "%s",
                  up->halt == CORE_HALT_OWN_SIGNATURE
@@ -273,7 +272,7 @@ void channel_publish(struct channel *c) {
     c->status.pool_bytes = pool.bytes;
     c->status.sync_target = c->sync.target > chain_tip(c->chain)->height ? c->sync.target : 0;
     c->status.peers_up = (uint32_t)__builtin_popcount(c->up_seats);
-    c->status.halt = (int)core_halted(c->core);
+    c->status.halt = c->stopped ? CORE_HALT_FORK : (int)core_halted(c->core);
     if (moved)
         pthread_cond_broadcast(&c->moved);
     pthread_mutex_unlock(&c->lock);

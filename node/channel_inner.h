@@ -8,6 +8,7 @@
 #include "ledger/journal.h"
 #include "node/channel.h"
 #include "node/mailbox.h"
+#include "node/repair.h"
 #include "node/rules.h"
 #include "node/source.h"
 #include "ledger/home.h"
@@ -25,11 +26,20 @@ enum {
     CHANNEL_FOLLOW_MS = 100,       /* after a new tip, where there are members who do not validate */
     CHANNEL_RANGE_BYTES = 2 << 20, /* of blocks asked for at once */
     CHANNEL_SYNC_MS = 5000,        /* an answer to GET_RANGE takes no longer, else another peer is asked */
-    CHANNEL_REFUSALS = LIMIT_VALIDATORS
+    CHANNEL_REFUSALS = LIMIT_VALIDATORS,
+    CHANNEL_SERVE_BURST = 512,    /* blocks by hash for one member: so many at once, ... */
+    CHANNEL_SERVE_MS = 4,         /* ... then one in so many ms, */
+    CHANNEL_SERVE_UNIT = 64 << 10 /* and a large one counts as several of this size */
 };
 
 /* Kinds of mail. An envelope's types below 256 keep their number. */
-enum channel_mail { CHANNEL_MAIL_OWN_BATCH = 256, CHANNEL_MAIL_PEER_UP, CHANNEL_MAIL_PEER_DOWN, CHANNEL_MAIL_STOP };
+enum channel_mail {
+    CHANNEL_MAIL_OWN_BATCH = 256,
+    CHANNEL_MAIL_PEER_UP,
+    CHANNEL_MAIL_PEER_DOWN,
+    CHANNEL_MAIL_STOP,
+    CHANNEL_MAIL_DAMAGED
+};
 
 /* A message that may leave once its records are durable. */
 struct channel_held {
@@ -56,6 +66,12 @@ struct channel_sync {
     int64_t until_ms;
     uint64_t target; /* highest claimed height */
     uint64_t next_request;
+};
+
+/* What a member may still ask for: tokens that come back with time. */
+struct channel_served {
+    int64_t at_ms;
+    uint32_t used;
 };
 
 struct channel {
@@ -86,12 +102,16 @@ struct channel {
     int32_t sender;       /* node index of the mail at hand, or -1 */
     struct channel_own own[CHANNEL_OWN];
     struct channel_sync sync;
+    struct repair repair;
     struct buf body, wire; /* scratch */
+    struct buf cert;       /* channel_tip_cert's */
+    bool stopped;          /* the network has forked: nothing is done any more but answering readers */
     bool pool_told;        /* what the core was told last */
     uint32_t up_seats;     /* bit a seat: connected */
     uint32_t fetch_turn;
     struct digest asked[CORE_FETCH_MAX]; /* newest blocks asked for by hash, in a ring */
     uint32_t asked_next;
+    struct channel_served *served; /* by node index of genesis */
 
     struct mailbox *follower_box; /* any: requests to serve */
 
@@ -126,6 +146,8 @@ int32_t channel_member(const struct channel *c, struct slice node);
 int channel_seat_of(const struct channel *c, int32_t node);
 int32_t channel_node_of_seat(const struct channel *c, uint32_t seat);
 uint64_t channel_now(void); /* monotone ms */
+/* This member's bytes were at fault: counted, and told to the node. */
+void channel_misbehaved(struct channel *c, int32_t node, const struct err *why);
 
 /* channel_batch.c: batches on their way to finality. */
 void channel_batch_own(struct channel *c, struct slice carried);
@@ -142,9 +164,12 @@ void channel_batch_release(struct channel *c);
 void channel_sync_want(struct channel *c, int from_seat, uint64_t height);
 void channel_sync_received(struct channel *c, int32_t from, uint64_t request, struct slice range);
 void channel_sync_tick(struct channel *c, int64_t now);
+/* The tip's own certificate into c->cert; *own is false when only a higher block will have one. No reader stays open:
+ * who writes next may have to wait until there is none. */
+enum err_code channel_tip_cert(struct channel *c, bool *own, struct err *e) ERR_CHECKED;
 void channel_fetch(struct channel *c, const struct core_fetch *f);
 void channel_fetch_serve(struct channel *c, int32_t from, uint64_t request, struct slice hash);
-void channel_fetch_received(struct channel *c, struct slice block);
+void channel_fetch_received(struct channel *c, int32_t from, struct slice block);
 
 /* follower.c */
 void *follower_run(void *channel);

@@ -55,6 +55,13 @@ void channel_send(struct channel *c, int32_t to, enum envelope_type type, uint64
     channel_send_bytes(c, to, envelope_urgent(type), channel_envelope(c, type, request, body));
 }
 
+void channel_misbehaved(struct channel *c, int32_t node, const struct err *why) {
+    pthread_mutex_lock(&c->lock);
+    c->status.misbehaved++;
+    pthread_mutex_unlock(&c->lock);
+    c->o.misbehaved(c->o.ctx, c, genesis_node_at(c->o.genesis, (uint32_t)node)->id, why);
+}
+
 static void channel_peer_mail(struct channel *c, int32_t node, bool up) {
     int seat = channel_seat_of(c, node);
     struct core_event ev = {.type = CORE_EVENT_PEER};
@@ -73,6 +80,8 @@ void channel_mail(struct channel *c, const struct mail *m) {
     struct slice bytes = slice_of(m->bytes, m->len);
     struct core_event ev = {.type = CORE_EVENT_RECV};
     uint64_t request = (uint64_t)(uintptr_t)m->ref;
+    if (c->stopped)
+        return;
     c->sender = m->from;
     switch (m->kind) {
     case ENVELOPE_CONSENSUS:
@@ -84,10 +93,11 @@ void channel_mail(struct channel *c, const struct mail *m) {
         channel_fetch_serve(c, m->from, request, bytes);
         break;
     case ENVELOPE_BLOCK:
-        channel_fetch_received(c, bytes);
+        channel_fetch_received(c, m->from, bytes);
         break;
     case ENVELOPE_RANGE:
-        channel_sync_received(c, m->from, request, bytes);
+        if (!repair_received(c, m->from, request, bytes))
+            channel_sync_received(c, m->from, request, bytes);
         break;
     case ENVELOPE_BATCH:
         channel_batch_received(c, m->from, bytes);
@@ -97,6 +107,9 @@ void channel_mail(struct channel *c, const struct mail *m) {
         break;
     case CHANNEL_MAIL_OWN_BATCH:
         channel_batch_own(c, bytes);
+        break;
+    case CHANNEL_MAIL_DAMAGED:
+        repair_damaged(c, buf_get64(bytes.ptr));
         break;
     case CHANNEL_MAIL_PEER_UP:
     case CHANNEL_MAIL_PEER_DOWN:

@@ -42,20 +42,52 @@ void channel_sync_want(struct channel *c, int from_seat, uint64_t height) {
         sync_ask(c, peer);
 }
 
+enum err_code channel_tip_cert(struct channel *c, bool *own, struct err *e) {
+    const struct chain_tip *tip = chain_tip(c->chain);
+    struct chain_reader *r = NULL;
+    uint64_t at = 0;
+    struct slice cert;
+    enum err_code rc = chain_reader_open(c->store, &r, e);
+    *own = false;
+    buf_clear(&c->cert);
+    if (rc == ERR_OK)
+        rc = chain_reader_cert(r, tip->height, &at, &cert, e);
+    if (rc == ERR_OK && at == tip->height) {
+        buf_append(&c->cert, cert);
+        rc = buf_check(&c->cert, e);
+        *own = rc == ERR_OK;
+    }
+    chain_reader_close(r);
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
 /* Tells the core about the new tip once it is a block that has a certificate of its own. */
 static void sync_tell(struct channel *c) {
     const struct chain_tip *tip = chain_tip(c->chain);
     struct core_event ev = {.type = CORE_EVENT_SYNCED};
-    struct chain_reader *r = NULL;
-    uint64_t at = 0;
-    struct slice cert;
     struct err e = {0};
-    if (chain_reader_open(c->store, &r, &e) == ERR_OK && chain_reader_cert(r, tip->height, &at, &cert, &e) == ERR_OK &&
-        at == tip->height) {
-        ev.u.synced = (struct core_final){.height = tip->height, .hash = tip->hash, .cert = cert};
-        channel_step(c, &ev);
-    }
-    chain_reader_close(r);
+    bool own;
+    if (channel_tip_cert(c, &own, &e) != ERR_OK)
+        channel_fatal(c, &e);
+    if (!own)
+        return;
+    ev.u.synced = (struct core_final){.height = tip->height, .hash = tip->hash, .cert = buf_slice(&c->cert)};
+    channel_step(c, &ev);
+}
+
+/* A certified block contradicts a final one: no honest node can go on with this channel, and which side lies is for
+ * people to find out. What proves it is kept. */
+static void sync_forked(struct channel *c, struct slice range, const struct err *why) {
+    struct err e = {0};
+    log_line(LOG_ERROR, c->area, "%s. This node stops taking part in the channel; what was received is kept",
+             why->text);
+    if (range.len <= JOURNAL_VALUE && journal_set(channel_txn(c), "fork/range", range, &e) != ERR_OK)
+        log_err(c->area, "keeping the proof of the fork", &e);
+    channel_settle(c);
+    c->stopped = true;
+    pthread_mutex_lock(&c->lock);
+    c->status.halt = CORE_HALT_FORK;
+    pthread_mutex_unlock(&c->lock);
 }
 
 void channel_sync_received(struct channel *c, int32_t from, uint64_t request, struct slice range) {
@@ -79,8 +111,12 @@ void channel_sync_received(struct channel *c, int32_t from, uint64_t request, st
     }
     if (err_class_of(rc) == ERR_CLASS_FATAL)
         channel_fatal(c, &e);
-    if (err_class_of(rc) == ERR_CLASS_REFUSED && rc != ERR_SEQUENCE)
-        c->o.misbehaved(c->o.ctx, c, genesis_node_at(c->o.genesis, (uint32_t)from)->id, &e);
+    if (rc == ERR_CONFLICT) {
+        sync_forked(c, range, &e);
+        return;
+    }
+    if (rc != ERR_SEQUENCE && (err_class_of(rc) == ERR_CLASS_REFUSED || err_class_of(rc) == ERR_CLASS_NO))
+        channel_misbehaved(c, from, &e);
     if (rc == ERR_NOT_FOUND || rc == ERR_SEQUENCE)
         c->sync.target = chain_tip(c->chain)->height; /* it promised more than it has; the next STATUS tells anew */
     else
@@ -98,12 +134,12 @@ void channel_sync_tick(struct channel *c, int64_t now) {
 
 /* ---- one block by hash ---- */
 
-static bool fetch_asked(const struct channel *c, const struct digest *hash) {
+static struct digest *fetch_asked(struct channel *c, const struct digest *hash) {
     uint32_t i;
     for (i = 0; i < CORE_FETCH_MAX; i++)
         if (digest_eq(&c->asked[i], hash))
-            return true;
-    return false;
+            return &c->asked[i];
+    return NULL;
 }
 
 void channel_fetch(struct channel *c, const struct core_fetch *f) {
@@ -117,13 +153,32 @@ void channel_fetch(struct channel *c, const struct core_fetch *f) {
     }
 }
 
+/* A block costs a walk over the newest headers and a body: no member may keep this node busy with it. */
+static struct channel_served *fetch_allowed(struct channel *c, int32_t from) {
+    struct channel_served *s = &c->served[from];
+    int64_t now = clock_monotonic_ms(), back = (now - s->at_ms) / CHANNEL_SERVE_MS;
+    if (back > 0) {
+        s->used = back >= s->used ? 0 : s->used - (uint32_t)back;
+        s->at_ms = now;
+    }
+    return s->used < CHANNEL_SERVE_BURST ? s : NULL;
+}
+
 void channel_fetch_serve(struct channel *c, int32_t from, uint64_t request, struct slice hash) {
     struct digest want;
     struct header h;
     struct buf b;
     uint8_t *head;
-    if (hash.len != DIGEST_SIZE)
+    struct channel_served *served;
+    if (hash.len != DIGEST_SIZE) {
+        struct err e = {0};
+        err_set(&e, ERR_MALFORMED, "a block's hash of %zu bytes", hash.len);
+        channel_misbehaved(c, from, &e);
         return;
+    }
+    if (!(served = fetch_allowed(c, from)))
+        return; /* it asks again, or another member */
+    served->used++;
     memcpy(want.b, hash.ptr, DIGEST_SIZE);
     if (chain_get_block(c->chain, &want, &h, &c->body, NULL) != ERR_OK)
         return; /* somebody else has it */
@@ -132,27 +187,39 @@ void channel_fetch_serve(struct channel *c, int32_t from, uint64_t request, stru
     if (head)
         header_write(&h, head);
     buf_append(&b, buf_slice(&c->body));
+    served->used += (uint32_t)(c->body.len / CHANNEL_SERVE_UNIT);
     if (!b.failed)
         channel_send(c, from, ENVELOPE_BLOCK, request, buf_slice(&b));
     buf_release(&b);
 }
 
-void channel_fetch_received(struct channel *c, struct slice block) {
+void channel_fetch_received(struct channel *c, int32_t from, struct slice block) {
     struct core_event ev = {.type = CORE_EVENT_BODY_AVAILABLE};
     struct header *h = &ev.u.body_available.header;
+    struct digest *asked;
     bool at_fault = false;
     struct err e = {0};
     enum err_code rc;
-    if (block.len < HEADER_SIZE || header_read(slice_of(block.ptr, HEADER_SIZE), h, &e) != ERR_OK)
+    if (block.len < HEADER_SIZE) {
+        err_set(&e, ERR_MALFORMED, "a block of %zu bytes", block.len);
+        channel_misbehaved(c, from, &e);
         return;
+    }
+    if (header_read(slice_of(block.ptr, HEADER_SIZE), h, &e) != ERR_OK) {
+        channel_misbehaved(c, from, &e);
+        return;
+    }
     ev.u.body_available.hash = header_hash(h);
-    if (!fetch_asked(c, &ev.u.body_available.hash))
-        return; /* nobody wanted it */
+    asked = fetch_asked(c, &ev.u.body_available.hash);
+    if (!asked)
+        return; /* nobody wanted it, or it is here already */
     rc = chain_validate(c->chain, h, slice_from(block, HEADER_SIZE), CHAIN_NO_CLOCK, &at_fault, &e);
     if (rc == ERR_OK)
         rc = chain_persist(c->chain, channel_txn(c), &ev.u.body_available.hash, &e);
     if (rc != ERR_OK && err_class_of(rc) == ERR_CLASS_FATAL)
         channel_fatal(c, &e);
+    if (rc == ERR_OK || at_fault)
+        *asked = (struct digest){{0}}; /* a second copy costs nothing any more */
     if (rc == ERR_OK) {
         channel_step(c, &ev);
     } else if (at_fault) {

@@ -79,8 +79,11 @@ void courier_fate(struct courier *c, const struct channel_fate *f) {
     /* A refusal past the table is repeated by the channel when the batch is offered again. */
     if (f->fate != POOL_FINAL && (c->again_from == 0 || f->seq < c->again_from))
         c->again_from = f->seq;
-    c->dirty = true;
-    pthread_cond_signal(&c->work);
+    if (f->fate !=
+        POOL_DISPLACED) { /* that one goes when its seq is final, or when the chain has caught up: no haste */
+        c->dirty = true;
+        pthread_cond_signal(&c->work);
+    }
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -152,11 +155,12 @@ static void courier_finals(struct courier *c) {
             memset(&f.hash, 0, sizeof f.hash);
             rc = ERR_OK;
         }
-        if (rc == ERR_OK)
-            rc = outbox_final(c->outbox, &f, &e);
+        /* Final is what the ledger says is final: who waits is told before the outbox lets go. */
         if (rc == ERR_OK && height && courier_awaited(c) && (rc = chain_reader_block(r, height, &block, &e)) == ERR_OK)
             rc = chain_reader_each(r, block.first_entry, block.first_entry + block.header.entries, courier_found, &s,
                                    &e);
+        if (rc == ERR_OK)
+            rc = outbox_final(c->outbox, &f, &e);
     }
     chain_reader_close(r);
     if (rc != ERR_OK)
@@ -338,7 +342,7 @@ enum err_code courier_commit(struct courier *c, struct slice entry, uint32_t tim
 
 enum err_code courier_open(const struct courier_options *o, struct courier **out, struct err *e) {
     struct courier *c = mem_zalloc(1, sizeof *c);
-    struct outbox_options oo = {.seal = courier_seal, .seal_ctx = c, .bytes_max = o->bytes_max};
+    struct outbox_options oo = {.seal = courier_seal, .seal_ctx = c, .bytes_max = o->bytes_max, .cut_idle = true};
     pthread_condattr_t attr;
     enum err_code rc;
     if (!c)
@@ -365,9 +369,7 @@ enum err_code courier_open(const struct courier_options *o, struct courier **out
     return rc;
 }
 
-void courier_close(struct courier *c) {
-    if (!c)
-        return;
+void courier_stop(struct courier *c) {
     pthread_mutex_lock(&c->lock);
     c->stop = true;
     pthread_cond_broadcast(&c->work);
@@ -375,6 +377,13 @@ void courier_close(struct courier *c) {
     pthread_mutex_unlock(&c->lock);
     if (c->started)
         pthread_join(c->thread, NULL);
+    c->started = false;
+}
+
+void courier_close(struct courier *c) {
+    if (!c)
+        return;
+    courier_stop(c);
     if (c->outbox)
         outbox_close(c->outbox);
     batch_builder_release(&c->builder);

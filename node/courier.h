@@ -24,7 +24,9 @@ struct courier_options {
 };
 
 enum err_code courier_open(const struct courier_options *o, struct courier **out, struct err *e) ERR_CHECKED;
-void courier_close(struct courier *c);
+/* Ends the thread; nobody waits any more, what is appended from now on stays in the outbox. */
+void courier_stop(struct courier *c);
+void courier_close(struct courier *c); /* stops first; NULL is fine */
 struct outbox *courier_outbox(struct courier *c);
 
 /* outbox_append, then sets the courier going. Durable when it returns OK. */

@@ -2,12 +2,23 @@
 #include "node/mailbox.h"
 
 #include "node/clock.h"
+#include "wire/limits.h"
 #include "wire/mem.h"
 
 #include <pthread.h>
 #include <time.h>
 
+enum { MAILBOX_SENDERS = LIMIT_MEMBERS };
+
+/* What one sender from outside has waiting; free when count is 0. */
+struct mailbox_sender {
+    int32_t from;
+    size_t count, bytes;
+};
+
 struct mailbox {
+    struct mailbox_sender senders[MAILBOX_SENDERS];
+    size_t sender_count; /* slots in use or used once */
     pthread_mutex_t lock;
     pthread_cond_t arrived;
     struct mail *first, *last;
@@ -49,12 +60,44 @@ void mailbox_free(struct mailbox *m) {
     mem_free(m);
 }
 
+/* The sender's slot, a free one if it has none; NULL when all are taken. */
+static struct mailbox_sender *mailbox_sender(struct mailbox *m, int32_t from) {
+    struct mailbox_sender *open = NULL;
+    size_t i;
+    for (i = 0; i < m->sender_count; i++) {
+        if (m->senders[i].count && m->senders[i].from == from)
+            return &m->senders[i];
+        if (!m->senders[i].count && !open)
+            open = &m->senders[i];
+    }
+    if (!open && m->sender_count < MAILBOX_SENDERS)
+        open = &m->senders[m->sender_count++];
+    if (open)
+        *open = (struct mailbox_sender){.from = from};
+    return open;
+}
+
+/* Nobody outside may fill the box alone: the others' mail must find room. */
+static bool mailbox_has_share(const struct mailbox *m, const struct mailbox_sender *s, size_t bytes) {
+    return s && s->count < m->count_max / MAILBOX_SHARE_COUNT && bytes <= m->bytes_max / MAILBOX_SHARE_BYTES &&
+           s->bytes <= m->bytes_max / MAILBOX_SHARE_BYTES - bytes;
+}
+
 enum err_code mailbox_put(struct mailbox *m, uint32_t kind, int32_t from, struct slice bytes, void *ref, bool inner,
                           struct err *e) {
     size_t share = inner ? 4 : 3; /* quarters of the box */
     struct mail *mail;
+    struct mailbox_sender *sender = NULL;
     enum err_code rc = ERR_OK;
     pthread_mutex_lock(&m->lock);
+    if (from >= 0 && !inner) {
+        sender = mailbox_sender(m, from);
+        if (!mailbox_has_share(m, sender, bytes.len)) {
+            m->refused++;
+            rc = err_set(e, ERR_FULL, "the sender's share of the mailbox is full");
+            goto out;
+        }
+    }
     if (m->count >= m->count_max / 4 * share || bytes.len > m->bytes_max / 4 * share ||
         m->bytes > m->bytes_max / 4 * share - bytes.len) {
         m->refused++;
@@ -66,7 +109,7 @@ enum err_code mailbox_put(struct mailbox *m, uint32_t kind, int32_t from, struct
         rc = err_set(e, ERR_NO_MEMORY, "no memory for a mail of %zu bytes", bytes.len);
         goto out;
     }
-    *mail = (struct mail){.kind = kind, .from = from, .ref = ref, .len = bytes.len};
+    *mail = (struct mail){.kind = kind, .from = from, .ref = ref, .len = bytes.len, .shared = sender != NULL};
     if (bytes.len)
         memcpy(mail->bytes, bytes.ptr, bytes.len);
     if (m->last)
@@ -76,6 +119,10 @@ enum err_code mailbox_put(struct mailbox *m, uint32_t kind, int32_t from, struct
     m->last = mail;
     m->count++;
     m->bytes += mail->len;
+    if (sender) {
+        sender->count++;
+        sender->bytes += mail->len;
+    }
     pthread_cond_signal(&m->arrived);
 out:
     pthread_mutex_unlock(&m->lock);
@@ -99,6 +146,11 @@ struct mail *mailbox_take(struct mailbox *m, int64_t deadline_ms, unsigned count
         m->first = last->next;
         m->count--;
         m->bytes -= last->len;
+        if (last->shared) {
+            struct mailbox_sender *sender = mailbox_sender(m, last->from);
+            sender->count--;
+            sender->bytes -= last->len;
+        }
     }
     if (last)
         last->next = NULL;

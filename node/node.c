@@ -5,11 +5,16 @@
 #include "audit/anchor.h"
 #include "audit/annotation.h"
 #include "audit/cases_module.h"
-#include "node/anchors.h"
+#include "ledger/fsck.h"
 #include "node/api.h"
 #include "node/clock.h"
+#include "node/ingest/ingest.h"
 #include "node/desk.h"
+#include "node/faults.h"
+#include "node/anchors.h"
+#include "node/ingest/ingest.h"
 #include "node/log.h"
+#include "node/web.h"
 #include "wire/mem.h"
 #include "wire/tls.h"
 
@@ -135,6 +140,21 @@ static struct node_channel *node_channel_by_id(struct node *n, const struct dige
     return NULL;
 }
 
+/* A peer's bytes were at fault. Too often: no connection with it for a while. */
+static void node_fault(struct node *n, struct slice peer, const struct err *why) {
+    char id[LIMIT_NAME + 1];
+    uint32_t i;
+    snprintf(id, sizeof id, "%.*s", SLICE_ARG(peer));
+    log_line(LOG_WARN, "peers", "%s sent what is refused: %s: %s", id, err_name(why->code), why->text);
+    for (i = 0; i < genesis_node_count(&n->genesis); i++)
+        if (slice_eq(genesis_node_at(&n->genesis, i)->id, peer) && faults_note(n->faults, i, clock_monotonic_ms()) &&
+            n->peers) {
+            log_line(LOG_WARN, "peers", "%s is disconnected for %d s: too much of what it sends is refused", id,
+                     FAULTS_BAN_MS / 1000);
+            peers_ban(n->peers, id, FAULTS_BAN_MS);
+        }
+}
+
 static void node_on_message(void *ctx, const char *peer, struct slice bytes) {
     struct node *n = ctx;
     struct envelope m;
@@ -143,17 +163,20 @@ static void node_on_message(void *ctx, const char *peer, struct slice bytes) {
     if (!atomic_load(&n->running))
         return;
     if (envelope_read(bytes, &m, &e) != ERR_OK) {
-        log_line(LOG_WARN, "peers", "%s sent a message that is refused: %s", peer, e.text);
+        node_fault(n, slice_str(peer), &e);
         return;
     }
     c = node_channel_by_id(n, &m.channel);
     if (!c) {
-        log_line(LOG_WARN, "peers", "%s sent a message of a channel that this node is not in", peer);
+        err_set(&e, ERR_WRONG_NETWORK, "a message of a channel that this node is not in");
+        node_fault(n, slice_str(peer), &e);
         return;
     }
     if (m.type == ENVELOPE_EVIDENCE_GET || m.type == ENVELOPE_EVIDENCE_DATA)
         desk_message(n->desk, c, peer, &m);
-    else if (channel_receive(c->channel, slice_str(peer), &m, &e) != ERR_OK)
+    else if (channel_receive(c->channel, slice_str(peer), &m, &e) == ERR_NOT_ALLOWED)
+        node_fault(n, slice_str(peer), &e);
+    else if (e.code != ERR_OK)
         log_line(LOG_DEBUG, "peers", "a message of %s is dropped: %s", peer, e.text);
 }
 
@@ -218,12 +241,12 @@ static void node_channel_fate(void *ctx, struct channel *channel, const struct c
 }
 
 static void node_channel_misbehaved(void *ctx, struct channel *channel, struct slice node, const struct err *why) {
-    (void)ctx;
-    log_line(LOG_WARN, channel_name(channel), "%.*s sent what is refused: %s: %s", SLICE_ARG(node), err_name(why->code),
-             why->text);
+    struct node_channel *c = ctx;
+    (void)channel;
+    node_fault(c->node, node, why);
 }
 
-static void node_fatal(const struct err *why) {
+void node_fatal(const struct err *why) {
     fprintf(stderr, "assayd: stops: %s: %s\n", err_name(why->code), why->text);
     _exit(err_exit_status(why->code)); /* nothing may be written any more: no clean-up */
 }
@@ -240,8 +263,8 @@ static void node_courier_fatal(void *ctx, const struct err *why) {
 /* ---- start ---- */
 
 /* What governs a channel besides standards. All nodes of a network must serve the same: it decides what is valid. */
-static const struct audit_module *const node_modules[] = {&cases_module, &annotation_module, &anchor_module,
-                                                          &anchor_grant_module};
+static const struct audit_module *const node_modules[] = {&cases_module, &anchor_module, &anchor_grant_module,
+                                                          &annotation_module};
 
 static enum err_code node_open_channel(struct node *n, const struct genesis_channel *founding, struct err *e) {
     struct node_channel *c = &n->channels[n->channel_count];
@@ -251,7 +274,7 @@ static enum err_code node_open_channel(struct node *n, const struct genesis_chan
                                  .keys = &n->keys,
                                  .dir = c->dir,
                                  .modules = node_modules,
-                                 .module_count = sizeof node_modules / sizeof node_modules[0],
+                                 .module_count = sizeof node_modules / sizeof *node_modules,
                                  .ctx = c,
                                  .send = node_channel_send,
                                  .final = node_channel_final,
@@ -271,6 +294,35 @@ static enum err_code node_open_channel(struct node *n, const struct genesis_chan
     n->channel_count++;
     oo.channel = c->channel;
     return courier_open(&oo, &c->courier, e);
+}
+
+struct node_scan {
+    char path[4096 + 16];
+};
+
+/* Only what kills its reader matters here: a fault that is told by a checksum is met again, and repaired, in time. */
+static enum err_code node_scan(void *scan, struct err *e) {
+    enum err_code rc = fsck_first_scan(((struct node_scan *)scan)->path, e);
+    return rc == ERR_CORRUPT ? ERR_OK : rc;
+}
+
+/* A truncated database file is a SIGBUS to its reader: let a child find out, before any thread is there. */
+static enum err_code node_scan_channels(struct node *n, struct err *e) {
+    struct node_scan scan;
+    uint32_t i;
+    for (i = 0; i < genesis_channel_count(&n->genesis); i++) {
+        const struct genesis_channel *founding = genesis_channel_at(&n->genesis, i);
+        enum err_code rc;
+        snprintf(scan.path, sizeof scan.path, "%s/channels/%.*s/ledger", n->config.home, SLICE_ARG(founding->name));
+        if (genesis_is_member(founding, n->self->id) && (rc = fsck_in_fork(node_scan, &scan, e)) != ERR_OK) {
+            err_wrap(e,
+                     "channel %.*s, in %s (`assay fsck` tells more; do not simply remove it: the node's own votes are "
+                     "in it, see docs/SECURITY.md)",
+                     SLICE_ARG(founding->name), scan.path);
+            return rc;
+        }
+    }
+    return ERR_OK;
 }
 
 static enum err_code node_open_channels(struct node *n, struct err *e) {
@@ -368,15 +420,21 @@ enum err_code node_start(const char *home, struct node **out, struct err *e) {
         return err_set(e, ERR_NO_MEMORY, "no memory for a node");
     n->started = clock_wall_ms();
     if ((rc = home_raise_files(NODE_FILES, &files, e)) != ERR_OK || (rc = node_load(home, n, e)) != ERR_OK ||
-        (rc = home_open(home, &n->genesis.id, &n->home, e)) != ERR_OK || (rc = node_open_stores(n, e)) != ERR_OK ||
+        (rc = home_open(home, &n->genesis.id, &n->home, e)) != ERR_OK ||
+        (rc = faults_new(genesis_node_count(&n->genesis), &n->faults, e)) != ERR_OK ||
+        (rc = node_open_stores(n, e)) != ERR_OK || (rc = node_scan_channels(n, e)) != ERR_OK ||
         (rc = node_open_channels(n, e)) != ERR_OK || (rc = api_start(n, &n->api, e)) != ERR_OK ||
         (rc = desk_new(n, &n->desk, e)) != ERR_OK)
+        goto out;
+    if (n->role == GENESIS_ENTERPRISE && (rc = ingest_start(n, &n->ingest, e)) != ERR_OK)
         goto out;
     atomic_store(&n->running, true);
     if ((rc = node_connect(n, e)) == ERR_OK)
         rc = desk_start(n->desk, e);
     if (rc == ERR_OK)
         rc = anchors_start(n, &n->anchors, e);
+    if (rc == ERR_OK)
+        rc = web_start(n, &n->web, e);
 out:
     if (rc != ERR_OK) {
         node_stop(n);
@@ -389,6 +447,10 @@ out:
 void node_stop(struct node *n) {
     size_t i;
     atomic_store(&n->running, false);
+    web_stop(n->web);
+    for (i = 0; i < n->channel_count; i++)
+        if (n->channels[i].courier)
+            courier_stop(n->channels[i].courier); /* who waits for finality waits no more */
     api_stop(n->api);
     anchors_stop(n->anchors);
     desk_stop(n->desk);
@@ -396,6 +458,7 @@ void node_stop(struct node *n) {
         peers_stop(n->peers);
     if (n->rpc)
         rpc_server_free(n->rpc);
+    ingest_stop(n->ingest);
     for (i = 0; i < n->channel_count; i++) {
         /* The channel calls its courier until its thread has ended; the courier reads the channel's store. */
         channel_stop(n->channels[i].channel);
@@ -409,6 +472,7 @@ void node_stop(struct node *n) {
         spool_close(n->spool);
     if (n->vault)
         vault_close(n->vault);
+    faults_free(n->faults);
     node_unload(n);
     home_close(n->home);
     mem_free(n);

@@ -31,6 +31,8 @@ struct anchors;
 struct ingest;
 struct web;
 
+struct faults;
+
 struct node_channel {
     struct node *node;
     struct channel *channel;
@@ -50,6 +52,7 @@ struct node {
     char id[LIMIT_NAME + 1];
     struct link_self link;
     struct peers *peers;
+    struct faults *faults; /* of peers */
     struct rpc_server *rpc;
     struct tap *tap;
     struct node_channel channels[LIMIT_CHANNELS];
@@ -72,6 +75,8 @@ void node_stop(struct node *n);
 /* NULL when this node is not a member of it. An absent name means the only channel besides the parent, if there is
  * one. */
 struct node_channel *node_channel(struct node *n, struct slice name);
+/* The disk or an own invariant failed: says so and ends the process at once, for nothing may be written any more. */
+_Noreturn void node_fatal(const struct err *why);
 /* Sends an envelope to a node. */
 enum err_code node_send(struct node *n, struct slice to, enum envelope_type type, const struct digest *channel,
                         uint64_t request, struct slice body, struct err *e) ERR_CHECKED;

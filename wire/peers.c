@@ -6,6 +6,7 @@
  *   dialling   | closed                             | idle, next dial after the back-off
  *   idle, up   | its hello accepted (it dials)      | up; an older connection is closed, on_down first
  *   up         | closed                             | idle
+ *   any        | banned                             | its links are closed; no dial, no acceptance until the time
  *
  * Locks, in order: a row's `events` (held while the user is called, so that a peer's callbacks come one at a time),
  * then `mtx` (the table and the rows' fields), then a link's own. No link function that calls back is called under
@@ -33,6 +34,7 @@ struct peers_row {
     int64_t dial_at;   /* monotonic ms */
     uint32_t backoff_ms;
     int64_t up_at;
+    int64_t banned_until;     /* monotonic ms */
     struct peers_stats stats; /* what ended connections left, and own counters */
 };
 
@@ -103,6 +105,11 @@ static void peers_collect(struct peers_row *r) {
     r->stats.bytes_in += s.bytes_in;
 }
 
+/* Under mtx. */
+static bool peers_banned(const struct peers_row *r) {
+    return r->banned_until && peers_now() < r->banned_until;
+}
+
 /* --- callbacks of links; ctx is the row, which the link holds --- */
 
 static void peers_on_frame(void *ctx, struct link *l, struct slice bytes) {
@@ -110,7 +117,7 @@ static void peers_on_frame(void *ctx, struct link *l, struct slice bytes) {
     bool ours;
     pthread_mutex_lock(&r->events);
     pthread_mutex_lock(&r->p->mtx);
-    ours = r->link == l && !r->removed;
+    ours = r->link == l && !r->removed && !peers_banned(r);
     pthread_mutex_unlock(&r->p->mtx);
     if (ours)
         r->p->config.on_message(r->p->config.ctx, r->id, bytes);
@@ -123,7 +130,7 @@ static bool peers_install(struct peers_row *r, struct link *l) {
     struct link *old;
     pthread_mutex_lock(&r->events);
     pthread_mutex_lock(&p->mtx);
-    if (p->stopping || r->removed) {
+    if (p->stopping || r->removed || peers_banned(r)) {
         pthread_mutex_unlock(&p->mtx);
         pthread_mutex_unlock(&r->events);
         return false;
@@ -213,7 +220,7 @@ static bool peers_key_of(void *ctx, const char *id, struct sign_public *out) {
     struct peers_row *r;
     pthread_mutex_lock(&p->mtx);
     r = peers_find(p, id);
-    if (r && !r->dials)
+    if (r && !r->dials && !peers_banned(r))
         *out = r->link_public;
     else
         r = NULL;
@@ -282,6 +289,8 @@ static int64_t peers_dial_due(struct peers *p) {
         struct peers_row *r = p->rows[i];
         if (!r->dials || !r->address || r->dial)
             continue;
+        if (peers_banned(r) && r->dial_at < r->banned_until)
+            r->dial_at = r->banned_until;
         if (r->dial_at <= now)
             peers_dial(r);
         if (!r->dial && (next < 0 || r->dial_at < next))
@@ -429,6 +438,28 @@ enum err_code peers_set(struct peers *p, const struct peers_entry *entry, struct
 
 void peers_remove(struct peers *p, const char *id) {
     peers_retire(p, id);
+}
+
+void peers_ban(struct peers *p, const char *id, uint32_t ms) {
+    struct link *links[2] = {NULL, NULL};
+    struct peers_row *r;
+    size_t i;
+    pthread_mutex_lock(&p->mtx);
+    r = peers_find(p, id);
+    if (r) {
+        r->banned_until = peers_now() + ms;
+        links[0] = r->link;
+        links[1] = r->dial;
+    }
+    for (i = 0; i < 2; i++)
+        if (links[i])
+            link_hold(links[i]);
+    pthread_mutex_unlock(&p->mtx);
+    for (i = 0; i < 2; i++)
+        if (links[i]) {
+            link_close(links[i]);
+            link_release(links[i]);
+        }
 }
 
 enum err_code peers_send(struct peers *p, const char *id, enum link_class class, struct slice message, struct err *e) {

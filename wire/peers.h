@@ -49,6 +49,9 @@ uint16_t peers_port(const struct peers *p);
  * This and peers_remove may call on_down on the caller's thread: hold no lock that callbacks take. */
 enum err_code peers_set(struct peers *p, const struct peers_entry *entry, struct err *e) ERR_CHECKED;
 void peers_remove(struct peers *p, const char *id);
+/* Ends the connection to a peer and has none with it for `ms`. Its row stays, on_down comes later. Any thread, from
+ * callbacks too. */
+void peers_ban(struct peers *p, const char *id, uint32_t ms);
 
 /* Copies a message to the peer's queue. FULL: try later; UNREACHABLE: no connection; NOT_FOUND: no such peer;
  * TOO_LARGE: over LIMIT_MESSAGE. */

@@ -18,7 +18,8 @@ static enum err_code run_values(const struct extract_run *r, struct extract_view
     for (i = 0; i < spec->count && out->count == 0; i++) {
         const struct extract_ref *ref = &spec->alternatives[i];
         if (ref->constant) {
-            *out = (struct extract_values){.items = arena_alloc(r->arena, 1, sizeof(struct slice)), .count = 1, .room = 0};
+            *out =
+                (struct extract_values){.items = arena_alloc(r->arena, 1, sizeof(struct slice)), .count = 1, .room = 0};
             if (!out->items)
                 return err_set(r->e, ERR_NO_MEMORY, "no memory");
             out->items[0] = ref->text;
@@ -148,7 +149,8 @@ struct run_objects {
     uint32_t count, room;
 };
 
-static enum err_code push_object(const struct extract_run *r, struct run_objects *o, const struct record_object *object) {
+static enum err_code push_object(const struct extract_run *r, struct run_objects *o,
+                                 const struct record_object *object) {
     if (o->count == EXTRACT_OBJECTS)
         return err_set(r->e, ERR_MALFORMED, "objects: more than %d in one log", EXTRACT_OBJECTS);
     if (o->count == o->room) {
@@ -241,9 +243,9 @@ static enum err_code run_all_objects(const struct extract_run *r, struct record 
             return rc;
     }
     if (o.count == 0)
-        return r->x->config->objects.count ? run_missing(r, "objects", "the log names nothing that was acted on",
-                                                         &r->x->objects[0].name)
-                                           : err_set(r->e, ERR_MALFORMED, "objects: none is configured");
+        return r->x->config->objects.count
+                   ? run_missing(r, "objects", "the log names nothing that was acted on", &r->x->objects[0].name)
+                   : err_set(r->e, ERR_MALFORMED, "objects: none is configured");
     out->objects = (struct schema_list){o.items, o.count};
     return ERR_OK;
 }

@@ -11,21 +11,25 @@
 #include "node/ingest/time_text.h"
 #include "wire/yaml.h"
 
-enum { EXTRACT_ALTERNATIVES = 8, EXTRACT_OBJECTS = 65536 /* of one log, before they are folded */, EXTRACT_VALUES = 65536 };
+enum {
+    EXTRACT_ALTERNATIVES = 8,
+    EXTRACT_OBJECTS = 65536 /* of one log, before they are folded */,
+    EXTRACT_VALUES = 65536
+};
 
 /* ---- configuration, as written ---- */
 enum extract_kind { EXTRACT_JSON = 1, EXTRACT_REGEX };
 struct extract_party {
-    struct schema_list ext; /* DICT name -> spec */
+    struct schema_list ext;  /* DICT name -> spec */
     struct slice name, type; /* specs */
 };
 struct extract_object {
-    struct slice each;       /* JSON: path of the elements; the specs below are then relative to each */
-    struct schema_list ext;  /* DICT name -> spec */
-    struct slice name;       /* spec; each value that it leads to is an object */
-    uint32_t role;           /* enum record_role */
-    struct slice split;      /* characters that part several names in one value */
-    struct slice type;       /* spec */
+    struct slice each;      /* JSON: path of the elements; the specs below are then relative to each */
+    struct schema_list ext; /* DICT name -> spec */
+    struct slice name;      /* spec; each value that it leads to is an object */
+    uint32_t role;          /* enum record_role */
+    struct slice split;     /* characters that part several names in one value */
+    struct slice type;      /* spec */
 };
 struct extract_status {
     struct schema_list failure, success; /* STRS */
@@ -40,10 +44,10 @@ struct extract_config {
     struct extract_party *actor; /* NULL: the source assigns it */
     struct schema_list custom;   /* DICT key -> spec */
     struct slice id;
-    struct slice note;           /* spec: in words, for what nothing classifies */
-    struct schema_list objects;  /* of struct extract_object */
-    struct slice op;             /* spec */
-    struct slice pattern;        /* regex */
+    struct slice note;          /* spec: in words, for what nothing classifies */
+    struct schema_list objects; /* of struct extract_object */
+    struct slice op;            /* spec */
+    struct slice pattern;       /* regex */
     struct extract_status *status;
     struct extract_when time;
     uint32_t type;           /* enum extract_kind */
@@ -53,7 +57,7 @@ extern const struct schema extract_schema;
 
 /* ---- compiled ---- */
 struct extract_ref {
-    bool constant, root; /* root: written "$.path", from the top even within `each` */
+    bool constant, root;   /* root: written "$.path", from the top even within `each` */
     struct slice text;     /* of a constant; the place's name otherwise */
     struct json_path path; /* JSON */
     uint32_t group;        /* regex */

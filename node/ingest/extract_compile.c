@@ -47,7 +47,12 @@ static const struct schema when_schema = SCHEMA_OF("time", struct extract_when, 
 
 static const struct schema_field extract_fields[] = {
     {.key = "actor", .type = SCHEMA_PTR, OPTIONAL, AT(extract_config, actor), .sub = &party_schema},
-    {.key = "custom", .type = SCHEMA_DICT, OPTIONAL, AT(extract_config, custom), .max = 32, .key_max = 48,
+    {.key = "custom",
+     .type = SCHEMA_DICT,
+     OPTIONAL,
+     AT(extract_config, custom),
+     .max = 32,
+     .key_max = 48,
      .item_max = EXTRACT_SPEC},
     {.key = "id", .type = SCHEMA_STR, AT(extract_config, id), .min = 1, .max = 64},
     {.key = "note", SPEC, OPTIONAL, AT(extract_config, note)},
@@ -57,7 +62,12 @@ static const struct schema_field extract_fields[] = {
     {.key = "status", .type = SCHEMA_PTR, OPTIONAL, AT(extract_config, status), .sub = &status_schema},
     {.key = "time", .type = SCHEMA_MAP, AT(extract_config, time), .sub = &when_schema},
     {.key = "type", .type = SCHEMA_ENUM, AT(extract_config, type), .names = extract_kind_names},
-    {.key = "when", .type = SCHEMA_DICT, OPTIONAL, AT(extract_config, when), .max = 32, .key_max = EXTRACT_SPEC,
+    {.key = "when",
+     .type = SCHEMA_DICT,
+     OPTIONAL,
+     AT(extract_config, when),
+     .max = 32,
+     .key_max = EXTRACT_SPEC,
      .item_max = 256},
 };
 const struct schema extract_schema = SCHEMA_OF("extractor", struct extract_config, extract_fields);

@@ -11,8 +11,8 @@ static enum err_code json_place(const struct extractor *x, struct extract_ref *r
     return json_path_compile(path, a, &ref->path, e);
 }
 
-static enum err_code json_open(const struct extractor *x, struct extract_log *log, struct extract_view *v, bool *applies,
-                               struct err *e) {
+static enum err_code json_open(const struct extractor *x, struct extract_log *log, struct extract_view *v,
+                               bool *applies, struct err *e) {
     (void)x;
     *applies = true;
     if (!log->parsed) {

@@ -85,7 +85,8 @@ static void regex_close(const struct extractor *x, struct extract_view *v) {
     pcre2_match_data_free(v->match);
 }
 
-static bool regex_values(struct extract_view *v, const struct extract_ref *ref, bool nodes, struct extract_values *out) {
+static bool regex_values(struct extract_view *v, const struct extract_ref *ref, bool nodes,
+                         struct extract_values *out) {
     const PCRE2_SIZE *o = pcre2_get_ovector_pointer(v->match);
     PCRE2_SIZE from = o[2 * ref->group], to = o[2 * ref->group + 1];
     (void)nodes;

@@ -38,8 +38,8 @@ struct ingest_source {
     struct slice channel;          /* absent: the only one besides the parent */
     struct schema_list extractors; /* STRS of ids, in the order in which they are tried; empty: by the mapping */
     struct slice id;
-    uint32_t kind;      /* enum ingest_kind */
-    uint64_t line_max;  /* bytes; a longer line is a dead letter. 0: INGEST_LINE */
+    uint32_t kind;     /* enum ingest_kind */
+    uint64_t line_max; /* bytes; a longer line is a dead letter. 0: INGEST_LINE */
     struct slice log_kind, org_unit;
     struct slice path; /* glob, of kind lines; relative to home */
     struct slice server, service;
@@ -82,8 +82,7 @@ struct ingest_config {
 
 /* Reads home/node.yaml. CONFIG "file:line: path: what". Release in any case. */
 enum err_code ingest_config_read(struct ingest_config *c, const char *home, struct err *e) ERR_CHECKED;
-/* From text; relative paths start at home. With `bare` the text is the content of the section alone, or a document
- * {ingest: …} alone. */
+/* From text: any document with a key `ingest`; nothing else in it is looked at. Relative paths start at home. */
 enum err_code ingest_config_parse(struct ingest_config *c, struct slice text, const char *name, const char *home,
                                   struct err *e) ERR_CHECKED;
 void ingest_config_release(struct ingest_config *c);

@@ -20,7 +20,8 @@ struct json_node {
 };
 
 /* text is valid UTF-8. MALFORMED tells the byte offset, no byte of the text. Nodes live in `a`. */
-enum err_code json_tree_read(struct slice text, struct arena *a, const struct json_node **root, struct err *e) ERR_CHECKED;
+enum err_code json_tree_read(struct slice text, struct arena *a, const struct json_node **root,
+                             struct err *e) ERR_CHECKED;
 
 struct json_step {
     struct slice key; /* absent: an index */
@@ -35,7 +36,7 @@ struct json_path {
 enum err_code json_path_compile(struct slice text, struct arena *a, struct json_path *out, struct err *e) ERR_CHECKED;
 /* Calls `each` for every value that the path leads to, in order; false stops. A key that stands twice in one object
  * leads nowhere: *ambiguous becomes true. */
-bool json_path_walk(const struct json_path *p, const struct json_node *root, bool (*each)(void *ctx, const struct json_node *n),
-                    void *ctx, bool *ambiguous);
+bool json_path_walk(const struct json_path *p, const struct json_node *root,
+                    bool (*each)(void *ctx, const struct json_node *n), void *ctx, bool *ambiguous);
 
 #endif

@@ -10,8 +10,8 @@
 #include <stdio.h>
 
 struct lookup {
-    struct arena arena; /* NFC texts that differ from the file's */
-    struct buf text;    /* the file; unquoted cells are rewritten in place */
+    struct arena arena;  /* NFC texts that differ from the file's */
+    struct buf text;     /* the file; unquoted cells are rewritten in place */
     struct slice *cells; /* row by row */
     size_t cell_count, cell_room;
     size_t columns, rows; /* without the heading */

@@ -1,6 +1,6 @@
-/* node/ingest/lookup.h -- a table of an enterprise's own (people, products, machines) that extends subjects and objects.
- * CSV by RFC 4180 in UTF-8 (a BOM is skipped): the first row names the columns. Immutable once loaded; all texts NFC.
- * Source: SEEDS S2.40-42. */
+/* node/ingest/lookup.h -- a table of an enterprise's own (people, products, machines) that extends subjects and
+ * objects. CSV by RFC 4180 in UTF-8 (a BOM is skipped): the first row names the columns. Immutable once loaded; all
+ * texts NFC. Source: SEEDS S2.40-42. */
 #ifndef NODE_INGEST_LOOKUP_H
 #define NODE_INGEST_LOOKUP_H
 

@@ -21,9 +21,9 @@ struct pipeline {
 struct pipeline_trace {
     struct slice server, service;
     uint32_t log_type;
-    struct slice extractor;       /* id of the one that took it */
+    struct slice extractor; /* id of the one that took it */
     size_t tried;
-    size_t objects;               /* before folding */
+    size_t objects; /* before folding */
 };
 
 /* raw: the log without its line end. Never fails but for memory: what cannot be decoded is `dead` with its reason. */

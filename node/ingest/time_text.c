@@ -81,7 +81,8 @@ static const char *const time_text_long[] = {"january", "february", "march",    
 
 static size_t scan_letters(const struct time_text_scan *x, char out[16]) {
     size_t n = 0;
-    while (n < 15 && x->at + n < x->s.len && ((x->s.ptr[x->at + n] | 32) >= 'a') && ((x->s.ptr[x->at + n] | 32) <= 'z')) {
+    while (n < 15 && x->at + n < x->s.len && ((x->s.ptr[x->at + n] | 32) >= 'a') &&
+           ((x->s.ptr[x->at + n] | 32) <= 'z')) {
         out[n] = (char)(x->s.ptr[x->at + n] | 32);
         n++;
     }
@@ -128,7 +129,8 @@ static enum err_code parts_ms(const struct time_text *t, const struct time_text_
         return err_set(e, ERR_MALFORMED, "no date of the calendar");
     if (!p->zoned && !t->zoned)
         return err_set(e, ERR_MALFORMED, "states no zone, and none is configured");
-    *ms = (((days_of(p->year, p->month, p->day) * 24 + p->hour) * 60 + p->minute - zone) * 60 + p->second) * 1000 + p->ms;
+    *ms =
+        (((days_of(p->year, p->month, p->day) * 24 + p->hour) * 60 + p->minute - zone) * 60 + p->second) * 1000 + p->ms;
     return ERR_OK;
 }
 
@@ -279,8 +281,9 @@ static enum err_code check_pattern(struct slice pattern, struct err *e) {
         month |= c == 'm' || c == 'b' || c == 'B' || c == 'F' || c == 's';
         day |= c == 'd' || c == 'e' || c == 'F' || c == 's';
     }
-    return year && month && day ? ERR_OK
-                                : err_set(e, ERR_MALFORMED, "needs year, month and day (or rfc3339, epoch_s, epoch_ms)");
+    return year && month && day
+               ? ERR_OK
+               : err_set(e, ERR_MALFORMED, "needs year, month and day (or rfc3339, epoch_s, epoch_ms)");
 }
 
 enum err_code time_text_compile(struct slice format, struct slice zone, struct time_text *out, struct err *e) {

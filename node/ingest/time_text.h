@@ -19,7 +19,8 @@ struct time_text {
 };
 
 /* zone: absent, "UTC", "Z" or "+08:00". MALFORMED says what is wrong. */
-enum err_code time_text_compile(struct slice format, struct slice zone, struct time_text *out, struct err *e) ERR_CHECKED;
+enum err_code time_text_compile(struct slice format, struct slice zone, struct time_text *out,
+                                struct err *e) ERR_CHECKED;
 /* MALFORMED without a byte of the text in its words. */
 enum err_code time_text_parse(const struct time_text *t, struct slice text, int64_t *ms, struct err *e) ERR_CHECKED;
 bool time_text_zone(struct slice zone, int32_t *minutes);

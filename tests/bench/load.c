@@ -2,10 +2,9 @@
  *   load --home DIR [--channel NAME] [--clients N] [--count N] [--pause MS]
  * Each client has a connection of its own, submits one record at a time and waits until it is final. Prints count,
  * seconds, records/s and the latency's p50, p99 and maximum in milliseconds, as one JSON line. */
-#include "node/clock.h"
 #include "node/node.h"
+#include "tests/support/samples.h"
 #include "wire/mem.h"
-#include "wire/pack.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -26,68 +25,6 @@ static int64_t load_micros(void) {
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* A log of about 300 bytes and the elements in it; n varies all of it. */
-static void load_record(struct buf *b, const char *channel, unsigned n) {
-    char raw[512], actor[32], fund[32], amount[32];
-    snprintf(actor, sizeof actor, "emp%05u", n * 7919u % 20000u);
-    snprintf(fund, sizeof fund, "F%06u", n * 104729u % 300000u);
-    snprintf(amount, sizeof amount, "%u.%02u", n * 31u % 1000000u, n % 100u);
-    snprintf(raw, sizeof raw,
-             "{\"ts\":%lld,\"user\":\"%s\",\"path\":\"/api/fund/%s/config\",\"method\":\"POST\",\"status\":200,"
-             "\"amount\":\"%s\",\"request_id\":\"%08x-%08x\",\"client\":\"10.1.%u.%u\",\"agent\":\"desk/4.2\"}",
-             (long long)clock_wall_ms(), actor, fund, amount, n * 2654435761u, n, n % 250u, n / 250u % 250u);
-    pack_map(b, *channel ? 3 : 2);
-    if (*channel) {
-        pack_cstr(b, "channel");
-        pack_cstr(b, channel);
-    }
-    pack_cstr(b, "raw");
-    pack_bin(b, slice_str(raw));
-    pack_cstr(b, "record");
-    pack_map(b, 9);
-    pack_cstr(b, "actor");
-    pack_map(b, 2);
-    pack_cstr(b, "name");
-    pack_cstr(b, actor);
-    pack_cstr(b, "type");
-    pack_cstr(b, "user");
-    pack_cstr(b, "custom");
-    pack_map(b, 1);
-    pack_cstr(b, "amount");
-    pack_cstr(b, amount);
-    pack_cstr(b, "log_kind");
-    pack_cstr(b, "other");
-    pack_cstr(b, "log_type");
-    pack_cstr(b, "structured");
-    pack_cstr(b, "objects");
-    pack_array(b, 1);
-    pack_map(b, 3);
-    pack_cstr(b, "name");
-    pack_cstr(b, fund);
-    pack_cstr(b, "role");
-    pack_cstr(b, "request");
-    pack_cstr(b, "type");
-    pack_cstr(b, "fund");
-    pack_cstr(b, "op");
-    pack_map(b, 5);
-    pack_cstr(b, "activity_id");
-    pack_u64(b, 99);
-    pack_cstr(b, "class_id");
-    pack_cstr(b, "unclassified");
-    pack_cstr(b, "note");
-    pack_cstr(b, "changes a fund's configuration");
-    pack_cstr(b, "raw");
-    pack_cstr(b, "/api/fund/config");
-    pack_cstr(b, "status_id");
-    pack_u64(b, 1);
-    pack_cstr(b, "server");
-    pack_cstr(b, "trade");
-    pack_cstr(b, "service");
-    pack_cstr(b, "fund-admin");
-    pack_cstr(b, "time");
-    pack_i64(b, clock_wall_ms());
-}
-
 static void *load_client(void *arg) {
     struct load *l = arg;
     struct rpc_client *rpc = NULL;
@@ -103,7 +40,7 @@ static void *load_client(void *arg) {
     while ((n = atomic_fetch_add(&l->next, 1)) < l->count) {
         int64_t from;
         buf_clear(&b);
-        load_record(&b, l->channel, n);
+        sample_submit(&b, l->channel, n, SAMPLE_GOOD);
         from = load_micros();
         if (rpc_call(rpc, "submit", buf_slice(&b), NULL, NULL, 30000, &e) != ERR_OK) {
             fprintf(stderr, "load: %s: %s\n", err_name(e.code), e.text);
