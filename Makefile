@@ -32,7 +32,7 @@ NODE_SRC := $(sort $(wildcard node/*.c node/ingest/*.c node/http/*.c node/cli/*.
 MAIN_SRC := node/assayd.c node/assay.c
 NODE_LIB_SRC := $(filter-out $(MAIN_SRC),$(NODE_SRC))
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c))
-SUPPORT_SRC := $(sort $(wildcard tests/support/*.c))
+SUPPORT_SRC := $(sort $(filter-out tests/support/make_%.c,$(wildcard tests/support/*.c)))
 SIM_SRC := $(sort $(wildcard tests/sim/*.c))
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 

@@ -80,6 +80,7 @@ enum err_code api_evidence_dispute(struct api_call *call, struct err *e);
 enum err_code api_evidence_export(struct api_call *call, struct err *e);
 enum err_code api_findings(struct api_call *call, struct err *e);
 enum err_code api_ingest_status(struct api_call *call, struct err *e); /* api_ingest.c */
+enum err_code api_ingest_run(struct api_call *call, struct err *e);
 enum err_code api_dead_letters(struct api_call *call, struct err *e);
 
 #endif

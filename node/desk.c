@@ -67,6 +67,39 @@ static void desk_acknowledge(struct desk *d, struct desk_channel *x) {
     }
 }
 
+/* ---- what was refused ---- */
+
+struct desk_refusals {
+    uint64_t ids[64];
+    size_t count;
+};
+
+/* Entries that this node makes by itself are made anew, or were made by another meanwhile; those of people stay. */
+static bool desk_refusal(void *ctx, const struct outbox_refused *r) {
+    const unsigned own = 1u << ENTRY_ACKNOWLEDGEMENT | 1u << ENTRY_ANCHOR | 1u << ENTRY_KEY_GRANT |
+                         1u << ENTRY_EVIDENCE_ANSWER | 1u << ENTRY_VERDICT;
+    struct desk_refusals *d = ctx;
+    struct entry entry;
+    if (entry_read(r->entry, &entry, NULL) == ERR_OK && own & 1u << entry.kind)
+        d->ids[d->count++] = r->id;
+    return d->count < sizeof d->ids / sizeof *d->ids;
+}
+
+static void desk_discard(struct desk_channel *x) {
+    struct desk_refusals d = {.count = 0};
+    struct outbox *o = courier_outbox(x->c->courier);
+    int64_t now = clock_monotonic_ms();
+    struct err e = {0};
+    if (now - x->discard_ms < DESK_DISCARD_MS)
+        return;
+    x->discard_ms = now;
+    if (outbox_refused_each(o, desk_refusal, &d, &e) != ERR_OK)
+        return;
+    for (size_t i = 0; i < d.count; i++)
+        if (outbox_discard(o, d.ids[i], &e) != ERR_OK)
+            log_line(LOG_DEBUG, channel_name(x->c->channel), "discarding a refused entry: %s", e.text);
+}
+
 /* ---- the thread ---- */
 
 struct desk_channel *desk_channel_of(struct desk *d, const struct node_channel *c) {
@@ -102,6 +135,7 @@ static void desk_turn(struct desk *d, struct desk_channel *x) {
     if (d->n->role == GENESIS_REGULATOR)
         desk_findings(d, x);
     chain_reader_pause(x->src.reader);
+    desk_discard(x);
 }
 
 static void desk_mail(struct desk *d, struct mail *m) {

@@ -132,8 +132,9 @@ static enum err_code desk_nonconforming(struct desk_channel *x, const struct cha
     struct desk_proposal p = {.severity = EVIDENCE_MEDIUM, .has_subject = true, .entry = r->number, .leaf = r->leaf};
     snprintf(p.kind, sizeof p.kind, "conformance");
     snprintf(p.engine, sizeof p.engine, "conformance 1");
-    snprintf(p.text, sizeof p.text, "record %llu: %s%s", (unsigned long long)r->number, report->findings[0].text,
-             report->count > 1 ? " (and more)" : "");
+    const struct conform_finding *f = &report->findings[0];
+    snprintf(p.text, sizeof p.text, "record %llu: %s: %s (%.*s %.*s)%s", (unsigned long long)r->number, f->field,
+             f->text, SLICE_ARG(f->standard), SLICE_ARG(f->version), report->count > 1 ? ", and more" : "");
     if (desk_room(&x->scan) == 0)
         return err_set(e, ERR_FULL, "so many findings at once: the block is looked at again");
     desk_candidate(x, &p, false);
@@ -307,6 +308,8 @@ bool desk_first_regulator(struct node *n, const struct audit_state *state) {
         if (slice_eq_str(p->members[i].node, n->id))
             return true;
         snprintf(id, sizeof id, "%.*s", SLICE_ARG(p->members[i].node));
+        if (clock_wall_ms() - n->started < DESK_SETTLE_MS) /* it may be about to connect */
+            return false;
         if (n->peers && peers_stats(n->peers, id, &st, NULL) == ERR_OK && st.up)
             return false;
     }

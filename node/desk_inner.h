@@ -26,7 +26,9 @@ enum {
     DESK_HOLES_MS = 5000,      /* between two looks at the sources */
     DESK_HOLE_AGE_MS = 30000,  /* a hole younger than that may still be filled by what is under way */
     DESK_HOLES = 8,            /* of one source told at once */
-    DESK_SPOOL_DAYS = 400
+    DESK_SPOOL_DAYS = 400,
+    DESK_SETTLE_MS = 5000,  /* after the start, before this node stands in for another regulator */
+    DESK_DISCARD_MS = 30000 /* between two looks at what was refused */
 };
 
 enum desk_mail { DESK_MAIL_GET = 1, DESK_MAIL_DATA, DESK_MAIL_PROPOSE, DESK_MAIL_STOP };
@@ -64,7 +66,8 @@ struct desk_channel {
     bool open;
     struct audit_state *state; /* that the last turn saw */
     bool busy;                 /* something is in the air or has a deadline */
-    size_t first;              /* cases below are settled */
+    int64_t discard_ms;
+    size_t first; /* cases below are settled */
     struct desk_wait waits[DESK_WAITS];
     struct desk_scan scan;
 };

@@ -41,6 +41,9 @@ enum err_code door_commit(struct node_channel *c, struct door_log *log, uint32_t
 enum err_code door_try(const struct audit_state *state, enum genesis_commitment how, struct door_log *log,
                        struct buf *entry, struct err *e) ERR_CHECKED;
 
+/* One name for one type of thing, by the vocabularies in force. Slices borrow from the state. */
+void door_unify(const struct audit_state *state, int64_t now, struct record *r);
+
 /* Canonical composition (NFC) of valid UTF-8, in the arena; the same slice when nothing changes. False: not UTF-8, or
  * no room. */
 bool door_nfc(struct arena *a, struct slice text, struct slice *out);

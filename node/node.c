@@ -8,9 +8,11 @@
 #include "ledger/fsck.h"
 #include "node/api.h"
 #include "node/clock.h"
+#include "node/ingest/ingest.h"
 #include "node/desk.h"
 #include "node/faults.h"
 #include "node/anchors.h"
+#include "node/ingest/ingest.h"
 #include "node/log.h"
 #include "node/web.h"
 #include "wire/mem.h"
@@ -424,6 +426,8 @@ enum err_code node_start(const char *home, struct node **out, struct err *e) {
         (rc = node_open_channels(n, e)) != ERR_OK || (rc = api_start(n, &n->api, e)) != ERR_OK ||
         (rc = desk_new(n, &n->desk, e)) != ERR_OK)
         goto out;
+    if (n->role == GENESIS_ENTERPRISE && (rc = ingest_start(n, &n->ingest, e)) != ERR_OK)
+        goto out;
     atomic_store(&n->running, true);
     if ((rc = node_connect(n, e)) == ERR_OK)
         rc = desk_start(n->desk, e);
@@ -454,6 +458,7 @@ void node_stop(struct node *n) {
         peers_stop(n->peers);
     if (n->rpc)
         rpc_server_free(n->rpc);
+    ingest_stop(n->ingest);
     for (i = 0; i < n->channel_count; i++) {
         /* The channel calls its courier until its thread has ended; the courier reads the channel's store. */
         channel_stop(n->channels[i].channel);

@@ -1,6 +1,7 @@
 /* wire/rpc_client.c -- the command's side of rpc.h: a link with a bounded mailbox, read by the caller's thread.
  * Back-pressure: the mailbox is bounded by stopping the link's receiver until the caller has taken from it; the
  * receiver is this connection's alone (L3), though it holds one of nng's threads: commands have nothing else to do. */
+#include "wire/cursor.h"
 #include "wire/rpc_impl.h"
 
 #include "wire/mem.h"
@@ -170,6 +171,8 @@ static enum err_code rpc_ask(struct rpc_client *c, const char *method, struct sl
     enum err_code rc;
     if (body.len > RPC_BODY || r.method.len == 0 || r.method.len > RPC_METHOD)
         return err_set(e, ERR_TOO_LARGE, "a request of %zu bytes", body.len);
+    if (body.len && (rc = cursor_check(body, LIMIT_DEPTH - 1, e)) != ERR_OK)
+        return err_wrap(e, "the request"); /* the node would end the connection without a word */
     buf_init(&b, LIMIT_MESSAGE);
     schema_write(&rpc_request_schema, &r, &b);
     rc = buf_check(&b, e);

@@ -282,7 +282,7 @@ static enum err_code evidence_decided(struct cli *c, const struct adjudicate_dos
     enum err_code rc;
     out_line(c, "verdict   %s (entry %llu)\ndecision  %s%s%s\n", evidence_verdict_names[d->ruling->verdict],
              (unsigned long long)d->ruling_number,
-             out_style(c, dec->outcome == EVIDENCE_VERDICT_STANDS ? OUT_GOOD : OUT_BAD),
+             out_style(c, (uint32_t)dec->truth == d->ruling->verdict ? OUT_GOOD : OUT_BAD),
              evidence_outcome_names[dec->outcome], out_style(c, OUT_PLAIN));
     if (*truth)
         out_line(c, "truth     %s\n", truth);
@@ -323,7 +323,7 @@ enum err_code cmd_evidence_adjudicate(struct cli *c, struct err *e) {
         rc = evidence_check_genesis(genesis, &f, &d, box, e);
     if (rc == ERR_OK && (rc = adjudicate(&d, &plain, &dec, e)) == ERR_OK)
         rc = evidence_decided(c, &d, &dec, e);
-    if (rc == ERR_OK && dec.outcome != EVIDENCE_VERDICT_STANDS)
+    if (rc == ERR_OK && (dec.outcome == EVIDENCE_VERDICT_FALSE || dec.outcome == EVIDENCE_UNDECIDED))
         rc = err_set(e, ERR_MISMATCH, "the verdict does not stand: %s", evidence_outcome_names[dec.outcome]);
     buf_release(&in);
     buf_release(&plain);

@@ -16,11 +16,11 @@
 
 enum {
     INGEST_BATCH = 1024,      /* logs of one turn through the door */
+    INGEST_BATCH_RAW = 2 << 20, /* ... and their bytes */
     INGEST_POLL_MS = 150,     /* a source that is at its end looks again */
     INGEST_BACKOFF_MS = 2000, /* longest wait while the outbox is full */
     INGEST_KEYS = 80,         /* idempotency keys remembered for one posting source */
-    INGEST_KEY_MAX = 256,     /* bytes of one */
-    INGEST_POSTERS = 64       /* posting sources that are not configured */
+    INGEST_KEY_MAX = 256      /* bytes of one */
 };
 
 struct ingest;
@@ -32,8 +32,10 @@ void ingest_stop(struct ingest *g); /* NULL is fine; what was read is durable or
 /* Reads node.yaml anew and starts all sources anew from their positions. On CONFIG the old ones go on. */
 enum err_code ingest_restart(struct ingest *g, struct err *e) ERR_CHECKED;
 
-/* A canonical map {outbox, refused, running, sources: [{…}]}; see docs/FORMATS.md (commands). `settled` is true of a
- * source that has read all there is. */
+/* Asks every source to look once more; until it has done so and found nothing, it is not `settled`. */
+void ingest_look(struct ingest *g);
+/* A canonical map {outbox, refused, sources: [{channel, dead, error, files, gaps, id, kind, lag, records, seq, settled,
+ * state}]}: outbox counts entries that are not final yet, refused those that validators refused. */
 void ingest_status(struct ingest *g, struct buf *out);
 
 /* --- POST /v1/channels/<ch>/logs --- */

@@ -82,8 +82,7 @@ struct ingest_config {
 
 /* Reads home/node.yaml. CONFIG "file:line: path: what". Release in any case. */
 enum err_code ingest_config_read(struct ingest_config *c, const char *home, struct err *e) ERR_CHECKED;
-/* From text; relative paths start at home. With `bare` the text is the content of the section alone, or a document
- * {ingest: …} alone. */
+/* From text: any document with a key `ingest`; nothing else in it is looked at. Relative paths start at home. */
 enum err_code ingest_config_parse(struct ingest_config *c, struct slice text, const char *name, const char *home,
                                   struct err *e) ERR_CHECKED;
 void ingest_config_release(struct ingest_config *c);

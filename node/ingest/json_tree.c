@@ -118,11 +118,11 @@ enum err_code json_tree_read(struct slice text, struct arena *a, const struct js
     if (!h)
         return err_set(e, ERR_NO_MEMORY, "no memory for a parser");
     s = yajl_parse(h, text.ptr, text.len);
-    if (s == yajl_status_ok)
-        s = yajl_complete_parse(h);
-    if (s != yajl_status_ok || !b.root)
-        rc = err_set(e, ERR_MALFORMED, "no JSON: %s at byte %zu", b.why ? b.why : "a mistake or an early end",
+    if (s != yajl_status_ok)
+        rc = err_set(e, ERR_MALFORMED, "no JSON: %s at byte %zu", b.why ? b.why : "a mistake",
                      yajl_get_bytes_consumed(h));
+    else if (yajl_complete_parse(h) != yajl_status_ok || !b.root)
+        rc = err_set(e, ERR_MALFORMED, "no JSON: %s", b.why ? b.why : "it ends too early");
     yajl_free(h);
     *root = b.root;
     return rc;

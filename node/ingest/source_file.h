@@ -1,13 +1,15 @@
 /* node/ingest/source_file.h -- lines of files that are written, rotated, truncated and copied while we read.
  * Owns: the open files of one glob, the position that makes reading exact across any kill. Depends on POSIX only.
  *
- * A file is known by (device, inode) and by the hash of its first bytes (its head). Position, big-endian:
- *   version u8 = 1 ‖ seq u64 ‖ count u16 ‖ count × { dev u64 ‖ ino u64 ‖ offset u64 ‖ seen u64 ‖ head_len u16 ‖ head[8]
- * } offset: of the first byte that was not yet given out; seen: size when last looked at.
+ * A file is known by (device, inode) and by its tail: the last bytes before the offset, whose hash says that what
+ * stands before the offset is what was read. Position, big-endian:
+ *   version u8 = 1 ‖ seq u64 ‖ count u16 ‖ count × { dev u64 ‖ ino u64 ‖ offset u64 ‖ seen u64 ‖ tail[8] }
+ * offset: of the first byte that was not yet given out; seen: size when last looked at; tail: first 8 bytes of the
+ * SHA-256 of the min(256, offset) bytes before the offset.
  *
  *   rename + create   the old file is found by its inode in its directory and read to its end, then the new one
- *   copytruncate      a file with the same head and at least as long is the copy: the rest is read from it; the
- *                     truncated file begins anew. No copy, though bytes were known to be unread: a gap
+ *   copytruncate      a file with the same tail at our offset is the copy: the rest is read from it; the truncated
+ *                     file begins anew. No copy, though bytes were known to be unread: a gap
  *   deleted           unread bytes known: a gap
  * Invariants: F1 each line is given once, in the order of its file; F2 a line that does not end in LF waits; F3 lines
  * of seq n+1 follow n without a hole, a gap takes a number of its own.
@@ -18,10 +20,11 @@
 #include "wire/buf.h"
 
 enum {
-    SOURCE_FILE_FILES = 64,      /* of one glob, rotated ones that still matter included */
-    SOURCE_FILE_HEAD = 256,      /* bytes of a head */
-    SOURCE_FILE_HEAD_MIN = 32,   /* a shorter head says too little to call two files the same */
-    SOURCE_FILE_CHUNK = 1 << 16, /* bytes read at once */
+    SOURCE_FILE_FILES = 96,      /* of one glob, rotated ones that still matter included */
+    SOURCE_FILE_TAIL = 256,      /* bytes of a tail */
+    SOURCE_FILE_TAIL_MIN = 32,   /* a shorter one says too little to call two files copies of each other */
+    SOURCE_FILE_QUIET = 20,      /* polls without change after which a file that is gone from the glob is done */
+    SOURCE_FILE_CHUNK = 1 << 17, /* bytes read at once */
     SOURCE_FILE_PATH = 4096
 };
 
