@@ -46,6 +46,10 @@ struct audit_policy {
      * are UNSUPPORTED here. */
     enum err_code (*verify_import)(void *ctx, const struct import *import, struct err *e);
     void *verify_ctx; /* outlives every state */
+    /* On the parent: the pace in ms of the anchors of a channel of this network, 0 when there is no such channel or the
+     * node is not a member of it. From genesis alone; pure. NULL: no anchors here. */
+    uint64_t (*anchor_pace)(const void *ctx, const uint8_t channel[DIGEST_SIZE], struct slice node);
+    const void *anchor_ctx; /* outlives every state */
 };
 
 /* Where an entry stands. height and time are of the block that holds it (0 and clock at the door). */

@@ -119,7 +119,7 @@ static enum err_code match_class(struct match_parser *p, uint16_t *node) {
     size_t start = p->at++;
     uint16_t from = p->range_count;
     bool complement = match_at(p, '^'), wide, wide_end;
-    uint32_t first, last;
+    uint32_t first = 0, last;
     enum err_code rc;
     p->at += complement;
     if (match_at(p, ']'))

@@ -13,7 +13,7 @@ enum err_code sealed_make(const uint8_t recipient[SEALED_KEY_SIZE], struct slice
     buf_append(&padded, plain);
     (void)buf_extend(&padded, room - plain.len);
     enum err_code c = buf_check(&padded, e);
-    if (!c && sodium_pad(&len, padded.ptr, plain.len, SEALED_PAD, padded.len) != 0)
+    if (!c && padded.ptr && sodium_pad(&len, padded.ptr, plain.len, SEALED_PAD, padded.len) != 0)
         c = err_set(e, ERR_INTERNAL, "padding");
     uint8_t *box = c ? NULL : buf_extend(out, len + SEALED_OVERHEAD);
     if (!c && !box)

@@ -1,5 +1,5 @@
 /* consensus/core_propose.c -- what a leader proposes, and what justifies a proposal.
- * Obeys PROTOCOL 5.5 (rule 2), 5.6 (rule 3). */
+ * Obeys PROTOCOL 5.6 (rule 2), 5.7 (rule 3). */
 #include "consensus/core_state.h"
 
 #include "wire/pack.h"

@@ -1,5 +1,5 @@
 /* consensus/core_vote.c -- counts votes, makes and takes certificates, casts own votes, sees contradictions.
- * Obeys PROTOCOL 5.6 to 5.9 (rules 3 to 5), 6, 9. Invariants: C1, C2, C4 of core.h. */
+ * Obeys PROTOCOL 5.7 to 5.9 (rules 3 to 5), 6, 9. Invariants: C1, C2, C4 of core.h. */
 #include "consensus/core_state.h"
 
 static enum message_type core_vote_message(enum cert_type type) {

@@ -1,4 +1,4 @@
-/* consensus/recv_propose.c -- PROPOSE arrives. Obeys PROTOCOL 5.6 (rule 3), 8.3. */
+/* consensus/recv_propose.c -- PROPOSE arrives. Obeys PROTOCOL 5.7 (rule 3), 8.3. */
 #include "consensus/core_state.h"
 
 /* Inline certificates are used like any others: verified, then kept. */

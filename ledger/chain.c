@@ -321,7 +321,7 @@ enum err_code chain_finalize(struct chain *c, struct store_txn *txn, const struc
                              struct err *e) {
     struct chain_overlay *o = chain_find(c, hash);
     struct chain_tip tip;
-    struct header h;
+    struct header h = {0};
     enum err_code code;
     if (!o || chain_on_path(c->target, o)) {
         code = o ? ERR_OK : digest_eq(hash, &c->tip.hash) ? ERR_OK : chain_final_block(c, hash, &h, NULL, e);

@@ -107,7 +107,7 @@ enum err_code chain_reader_block(struct chain_reader *r, uint64_t height, struct
 /* The body, borrowed from the snapshot: stays inside ledger/. */
 static enum err_code chain_reader_borrow(struct chain_reader *r, uint64_t height, struct chain_block *out,
                                          struct slice *body, struct err *e) {
-    struct chain_format_block b;
+    struct chain_format_block b = {0};
     enum err_code code = chain_reader_index(r, height, &b, e);
     if (code != ERR_OK)
         return code;

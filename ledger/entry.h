@@ -44,8 +44,8 @@ struct entry {
     struct slice body; /* canonical map */
 };
 
-const char *entry_kind_text(enum entry_kind kind);              /* "record"; NULL if unknown */
-enum entry_kind entry_kind_from(struct slice text);             /* ENTRY_NONE if unknown */
+const char *entry_kind_text(enum entry_kind kind);  /* "record"; NULL if unknown */
+enum entry_kind entry_kind_from(struct slice text); /* ENTRY_NONE if unknown */
 /* Checks the whole: canonical, depth, size, a known kind, a map as body. MALFORMED, TOO_LARGE, UNSUPPORTED. */
 enum err_code entry_read(struct slice bytes, struct entry *out, struct err *e) ERR_CHECKED;
 /* Envelope of a body that follows its schema. */

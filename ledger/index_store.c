@@ -231,7 +231,7 @@ enum err_code index_store_clear(struct index_store *s, struct err *e) {
 }
 
 enum err_code index_store_state(struct index_store *s, MDB_txn *txn, struct index_state *out, struct err *e) {
-    struct slice v;
+    struct slice v = slice_none();
     enum err_code code = index_store_get(s, txn, INDEX_DB_STATE, slice_str("state"), &v, e);
     const uint8_t *p = v.ptr;
     if (code != ERR_OK)

@@ -73,20 +73,20 @@ struct record {
     struct schema_list bidx;   /* of struct record_token, <= 64 */
     struct schema_list custom; /* DICT <= 32, key <= 48, value <= 512 */
     struct record_links links;
-    struct slice log_kind; /* str <= 64: "internet_app.http_browse" */
-    uint32_t log_type;     /* enum record_log_type */
+    struct slice log_kind;      /* str <= 64: "internet_app.http_browse" */
+    uint32_t log_type;          /* enum record_log_type */
     struct schema_list objects; /* of struct record_object, 1..256 */
     struct record_more objects_more;
     struct record_op op;
-    struct slice org_unit;     /* str <= 64 */
-    struct schema_list prot;   /* of struct record_prot, <= 64 */
-    uint32_t raw_commit;       /* enum record_commitment */
+    struct slice org_unit;   /* str <= 64 */
+    struct schema_list prot; /* of struct record_prot, <= 64 */
+    uint32_t raw_commit;     /* enum record_commitment */
     uint8_t raw_hash[DIGEST_SIZE];
-    uint64_t raw_size;         /* bytes of the raw log */
+    uint64_t raw_size;            /* bytes of the raw log */
     struct slice server, service; /* str <= 64 */
     struct record_source source;
-    struct schema_list std; /* of struct record_std, <= 8: all standards that govern the record */
-    int64_t time, time_end; /* ms since 1970 UTC; time_end 0: absent */
+    struct schema_list std;       /* of struct record_std, <= 8: all standards that govern the record */
+    int64_t time, time_end;       /* ms since 1970 UTC; time_end 0: absent */
     uint8_t uid[RECORD_UID_SIZE]; /* UUIDv7 */
 };
 
@@ -112,7 +112,7 @@ extern const struct schema record_schema, dead_letter_schema, gap_schema, record
 /* What a submitter may leave to the door: uid, raw_hash, raw_commit, log_type, source (node/door.h). */
 extern const struct schema record_draft_schema;
 extern const char *const record_log_type_names[], *const record_role_names[], *const record_protection_names[],
-    *const record_commitment_names[];
+                                                                                  *const record_commitment_names[];
 
 /* Body of a RECORD entry into *out; lists in `a`, slices borrow. Also refuses a record entry over LIMIT_RECORD. */
 enum err_code record_read(struct slice body, struct arena *a, struct record *out, struct err *e) ERR_CHECKED;

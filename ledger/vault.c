@@ -339,7 +339,7 @@ static enum err_code vault_look(struct vault *v, struct kv_txn *t, const struct 
                                 struct buf *raw, struct vault_item *item, struct err *e) {
     struct tomb tomb;
     struct slice stored;
-    struct vault_content content;
+    struct vault_content content = {0};
     enum err_code c = vault_doc_get(t, VAULT_TOMBS, hash, &tomb_schema, &tomb, e);
     if (c == ERR_OK || c == ERR_CORRUPT) {
         *state = c ? VAULT_DAMAGED : VAULT_ERASED;
@@ -603,12 +603,11 @@ enum err_code vault_each(struct vault *v,
 static enum err_code vault_visit_check(struct vault *v, struct kv_txn *t, const struct digest *hash, void *ctx,
                                        bool *stop, struct err *e) {
     struct vault_report *r = ((const struct vault_walking *)ctx)->report;
-    struct vault_meta m;
-    struct vault_item item;
+    struct vault_meta m = {0};
+    struct vault_item item = {0};
     enum vault_state state = VAULT_MISSING;
     struct buf raw;
     buf_init(&raw, VAULT_GET_MAX);
-    memset(&item, 0, sizeof item);
     (void)stop;
     enum err_code c = vault_look(v, t, hash, &state, &raw, &item, e);
     if (c)

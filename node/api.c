@@ -11,9 +11,31 @@
 #include <stdio.h>
 
 const struct api_method api_methods[] = {
+    {"bundle.export", api_bundle_export, false},
     {"channel.show", api_channel_show, false},
+    {"dead-letters", api_dead_letters, false},
+    {"ingest.run", api_ingest_run, true},
+    {"ingest.status", api_ingest_status, false},
+    {"checkpoint", api_checkpoint, false},
+    {"proof.consistency", api_proof_consistency, false},
+    {"proof.inclusion", api_proof_inclusion, false},
+    {"query", api_query, false},
+    {"show", api_show, false},
+    {"evidence.dispute", api_evidence_dispute, true},
+    {"evidence.export", api_evidence_export, true},
+    {"evidence.list", api_evidence_list, false},
+    {"evidence.request", api_evidence_request, true},
+    {"evidence.verify", api_evidence_verify, false},
+    {"findings", api_findings, false},
+    {"standard.list", api_standard_list, false},
+    {"standard.publish", api_standard_publish, true},
+    {"standard.show", api_standard_show, false},
+    {"dead-letters", api_dead_letters, false},
+    {"ingest.run", api_ingest_run, true},
+    {"ingest.status", api_ingest_status, false},
     {"status", api_status, false},
     {"submit", api_submit, true},
+    {"watch", api_watch, false},
     {NULL, NULL, false},
 };
 
@@ -118,7 +140,8 @@ void api_rpc_request(void *node, uint64_t conn, uint64_t id, const char *method,
     buf_bytes(&b, &job, sizeof job);
     buf_append(&b, body);
     if (!job.method)
-        rc = err_set(&e, ERR_UNSUPPORTED, "this node knows no method \"%s\": is the command of another version?", method);
+        rc = err_set(&e, ERR_UNSUPPORTED, "this node knows no method \"%s\": is the command of another version?",
+                     method);
     else if (!n->api || !atomic_load(&n->running))
         rc = err_set(&e, ERR_BUSY, "the node is starting or stopping: try again");
     else

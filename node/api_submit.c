@@ -14,10 +14,20 @@ struct submit_params {
     struct record record;
 };
 static const struct schema_field submit_fields[] = {
-    {.key = "channel", .type = SCHEMA_STR, .flags = SCHEMA_OPTIONAL, .offset = offsetof(struct submit_params, channel), .max = LIMIT_NAME},
-    {.key = "no_wait", .type = SCHEMA_BOOL, .flags = SCHEMA_OPTIONAL, .offset = offsetof(struct submit_params, no_wait)},
+    {.key = "channel",
+     .type = SCHEMA_STR,
+     .flags = SCHEMA_OPTIONAL,
+     .offset = offsetof(struct submit_params, channel),
+     .max = LIMIT_NAME},
+    {.key = "no_wait",
+     .type = SCHEMA_BOOL,
+     .flags = SCHEMA_OPTIONAL,
+     .offset = offsetof(struct submit_params, no_wait)},
     {.key = "raw", .type = SCHEMA_BIN, .offset = offsetof(struct submit_params, raw), .min = 1, .max = VAULT_RAW_MAX},
-    {.key = "record", .type = SCHEMA_MAP, .offset = offsetof(struct submit_params, record), .sub = &record_draft_schema},
+    {.key = "record",
+     .type = SCHEMA_MAP,
+     .offset = offsetof(struct submit_params, record),
+     .sub = &record_draft_schema},
 };
 static const struct schema submit_schema = SCHEMA_OF("params", struct submit_params, submit_fields);
 

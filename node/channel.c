@@ -60,11 +60,28 @@ enum err_code channel_verify_cert(void *set, const struct header *h, const struc
 
 /* ---- opening ---- */
 
-static enum err_code channel_audit_policy(struct channel *c, struct audit_state **out, struct err *e) {
+/* audit_policy.anchor_pace, by genesis. */
+static uint64_t channel_anchor_pace(const void *genesis, const uint8_t id[DIGEST_SIZE], struct slice node) {
+    const struct genesis *g = genesis;
+    uint32_t i;
+    for (i = 0; i < genesis_channel_count(g); i++) {
+        const struct genesis_channel *ch = genesis_channel_at(g, i);
+        struct digest d = genesis_channel_id(g, ch);
+        if (memcmp(d.b, id, DIGEST_SIZE) == 0)
+            return !ch->parent && genesis_is_member(ch, node) ? ch->anchor_ms : 0;
+    }
+    return 0;
+}
+
+enum err_code channel_audit_empty(struct channel *c, struct audit_state **out, struct err *e) {
     const struct genesis_node *nodes[LIMIT_MEMBERS];
     size_t i, n = genesis_members(c->o.genesis, c->o.founding, nodes, LIMIT_MEMBERS);
     struct audit_member *members = mem_zalloc(n, sizeof *members);
-    struct audit_policy policy = {.members = members, .member_count = n, .parent = c->o.founding->parent};
+    struct audit_policy policy = {.members = members,
+                                  .member_count = n,
+                                  .parent = c->o.founding->parent,
+                                  .anchor_pace = channel_anchor_pace,
+                                  .anchor_ctx = c->o.genesis};
     enum err_code rc;
     if (!members)
         return err_set(e, ERR_NO_MEMORY, "no memory for %zu members", n);
@@ -87,7 +104,7 @@ static enum err_code channel_open_rules(struct channel *c, struct err *e) {
     struct audit_state *state = NULL;
     struct source src = {0};
     struct digest hash = block_genesis(&c->id);
-    enum err_code rc = channel_audit_policy(c, &state, e);
+    enum err_code rc = channel_audit_empty(c, &state, e);
     if (rc != ERR_OK)
         return rc;
     rc = source_open(&src, c->store, e);
@@ -238,6 +255,8 @@ static int64_t channel_next_deadline(const struct channel *c) {
         first = c->sync.until_ms;
     if (c->deadline_ms < (uint64_t)first)
         first = (int64_t)c->deadline_ms;
+    if (repair_deadline(c) < first)
+        first = repair_deadline(c);
     return first;
 }
 
@@ -265,6 +284,7 @@ static void channel_tick(struct channel *c) {
         channel_step(c, &ev);
     channel_batch_tick(c, now);
     channel_sync_tick(c, now);
+    repair_tick(c, now);
     channel_send_status(c, now);
 }
 

@@ -33,7 +33,7 @@ struct channel_fate {
 };
 
 struct channel_options {
-    const struct genesis *genesis;           /* borrowed for the channel's life, as is all here */
+    const struct genesis *genesis; /* borrowed for the channel's life, as is all here */
     const struct genesis_channel *founding;
     const struct genesis_node *self;
     const struct keys *keys;
@@ -43,7 +43,7 @@ struct channel_options {
     void *ctx;
     /* To a member. FULL and UNREACHABLE are normal: the protocol resends. */
     enum err_code (*send)(void *ctx, struct slice node, bool urgent, struct slice bytes, struct err *e);
-    void (*final)(void *ctx, struct channel *c);                               /* the tip moved; any thread */
+    void (*final)(void *ctx, struct channel *c);                              /* the tip moved; any thread */
     void (*fate)(void *ctx, struct channel *c, const struct channel_fate *f); /* of own batches */
     void (*misbehaved)(void *ctx, struct channel *c, struct slice node, const struct err *why);
     /* I/O or corruption: nothing can be trusted any more. Must not return to the channel's work: end the process. */
@@ -92,6 +92,8 @@ struct chain_tip channel_tip(struct channel *c);
 bool channel_wait(struct channel *c, uint64_t height, int64_t deadline_ms);
 /* The audit state after the tip; one reference for the caller. */
 struct audit_state *channel_audit(struct channel *c);
+/* The state before any block; one reference for the caller. */
+enum err_code channel_audit_empty(struct channel *c, struct audit_state **out, struct err *e) ERR_CHECKED;
 /* Does this certificate finalize that block? A chain_verify_fn; ctx is a struct set. */
 enum err_code channel_verify_cert(void *set, const struct header *h, const struct digest *hash, struct slice cert,
                                   struct err *e) ERR_CHECKED;

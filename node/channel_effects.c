@@ -34,8 +34,7 @@ static void channel_record(struct channel *c, const struct core_record *r) {
     struct journal_key key = {.epoch = r->epoch, .view = r->view, .type = (uint8_t)r->type};
     bool guard = core_record_is_guard(r->type);
     struct err e = {0};
-    enum err_code rc =
-        journal_put(channel_txn(c), guard ? JOURNAL_VOTES : JOURNAL_PROOFS, key, r->bytes, &e);
+    enum err_code rc = journal_put(channel_txn(c), guard ? JOURNAL_VOTES : JOURNAL_PROOFS, key, r->bytes, &e);
     if (rc == ERR_OK || (rc == ERR_CONFLICT && !guard))
         return;
     if (rc == ERR_CONFLICT)

@@ -8,6 +8,7 @@
 #include "ledger/journal.h"
 #include "node/channel.h"
 #include "node/mailbox.h"
+#include "node/repair.h"
 #include "node/rules.h"
 #include "node/source.h"
 #include "ledger/home.h"
@@ -18,21 +19,27 @@
 enum {
     CHANNEL_MAILS = 8192,
     CHANNEL_MAIL_BYTES = 96 << 20,
-    CHANNEL_DRAIN = 64,           /* mails between two commits */
-    CHANNEL_HELD = 4096,          /* messages that wait for a sync */
+    CHANNEL_DRAIN = 64,  /* mails between two commits */
+    CHANNEL_HELD = 4096, /* messages that wait for a sync */
     CHANNEL_OWN = LIMIT_POOL_BATCHES,
     CHANNEL_STATUS_MS = 5000,
-    CHANNEL_FOLLOW_MS = 100, /* after a new tip, where there are members who do not validate */
+    CHANNEL_FOLLOW_MS = 100,       /* after a new tip, where there are members who do not validate */
     CHANNEL_RANGE_BYTES = 2 << 20, /* of blocks asked for at once */
-    CHANNEL_SYNC_MS = 5000,       /* an answer to GET_RANGE takes no longer, else another peer is asked */
+    CHANNEL_SYNC_MS = 5000,        /* an answer to GET_RANGE takes no longer, else another peer is asked */
     CHANNEL_REFUSALS = LIMIT_VALIDATORS,
-    CHANNEL_SERVE_BURST = 512, /* blocks by hash for one member: so many at once, ... */
-    CHANNEL_SERVE_MS = 4,      /* ... then one in so many ms, */
+    CHANNEL_SERVE_BURST = 512,    /* blocks by hash for one member: so many at once, ... */
+    CHANNEL_SERVE_MS = 4,         /* ... then one in so many ms, */
     CHANNEL_SERVE_UNIT = 64 << 10 /* and a large one counts as several of this size */
 };
 
 /* Kinds of mail. An envelope's types below 256 keep their number. */
-enum channel_mail { CHANNEL_MAIL_OWN_BATCH = 256, CHANNEL_MAIL_PEER_UP, CHANNEL_MAIL_PEER_DOWN, CHANNEL_MAIL_STOP };
+enum channel_mail {
+    CHANNEL_MAIL_OWN_BATCH = 256,
+    CHANNEL_MAIL_PEER_UP,
+    CHANNEL_MAIL_PEER_DOWN,
+    CHANNEL_MAIL_STOP,
+    CHANNEL_MAIL_DAMAGED
+};
 
 /* A message that may leave once its records are durable. */
 struct channel_held {
@@ -68,26 +75,26 @@ struct channel_served {
 };
 
 struct channel {
-    struct channel_options o;      /* [const] */
-    char name[LIMIT_NAME + 1];     /* [const] */
-    char area[LIMIT_NAME + 16];    /* [const] for the log */
-    struct digest id;              /* [const] */
-    struct set set;                /* [const] in this version: one epoch */
-    int self;                      /* [const] own seat */
-    struct store *store;           /* [const] */
-    struct index *index;           /* [const] */
-    struct mailbox *box;           /* any */
+    struct channel_options o;   /* [const] */
+    char name[LIMIT_NAME + 1];  /* [const] */
+    char area[LIMIT_NAME + 16]; /* [const] for the log */
+    struct digest id;           /* [const] */
+    struct set set;             /* [const] in this version: one epoch */
+    int self;                   /* [const] own seat */
+    struct store *store;        /* [const] */
+    struct index *index;        /* [const] */
+    struct mailbox *box;        /* any */
     pthread_t thread, follower;
     bool threads;
 
-    struct pool *pool;             /* [channel] from here */
+    struct pool *pool; /* [channel] from here */
     struct chain *chain;
     struct rules *rules;
     struct core *core;
     struct core_update *up;
     struct store_txn *txn; /* the pending transaction; NULL: nothing pending */
     uint64_t txn_seq, durable_seq;
-    bool finalized;        /* the pending transaction moves the tip */
+    bool finalized; /* the pending transaction moves the tip */
     struct channel_held *held_first, *held_last;
     size_t held_count;
     uint64_t deadline_ms; /* the core's */
@@ -95,6 +102,7 @@ struct channel {
     int32_t sender;       /* node index of the mail at hand, or -1 */
     struct channel_own own[CHANNEL_OWN];
     struct channel_sync sync;
+    struct repair repair;
     struct buf body, wire; /* scratch */
     struct buf cert;       /* channel_tip_cert's */
     bool stopped;          /* the network has forked: nothing is done any more but answering readers */
@@ -109,7 +117,7 @@ struct channel {
     struct mailbox *follower_box; /* any: requests to serve */
 
     pthread_mutex_t lock;
-    pthread_cond_t moved; /* [lock] the tip moved, or closing */
+    pthread_cond_t moved;         /* [lock] the tip moved, or closing */
     struct channel_status status; /* [lock] */
     bool closing;                 /* [lock] */
 };

@@ -96,7 +96,8 @@ void channel_mail(struct channel *c, const struct mail *m) {
         channel_fetch_received(c, m->from, bytes);
         break;
     case ENVELOPE_RANGE:
-        channel_sync_received(c, m->from, request, bytes);
+        if (!repair_received(c, m->from, request, bytes))
+            channel_sync_received(c, m->from, request, bytes);
         break;
     case ENVELOPE_BATCH:
         channel_batch_received(c, m->from, bytes);
@@ -106,6 +107,9 @@ void channel_mail(struct channel *c, const struct mail *m) {
         break;
     case CHANNEL_MAIL_OWN_BATCH:
         channel_batch_own(c, bytes);
+        break;
+    case CHANNEL_MAIL_DAMAGED:
+        repair_damaged(c, buf_get64(bytes.ptr));
         break;
     case CHANNEL_MAIL_PEER_UP:
     case CHANNEL_MAIL_PEER_DOWN:

@@ -79,7 +79,8 @@ static void sync_tell(struct channel *c) {
  * people to find out. What proves it is kept. */
 static void sync_forked(struct channel *c, struct slice range, const struct err *why) {
     struct err e = {0};
-    log_line(LOG_ERROR, c->area, "%s. This node stops taking part in the channel; what was received is kept", why->text);
+    log_line(LOG_ERROR, c->area, "%s. This node stops taking part in the channel; what was received is kept",
+             why->text);
     if (range.len <= JOURNAL_VALUE && journal_set(channel_txn(c), "fork/range", range, &e) != ERR_OK)
         log_err(c->area, "keeping the proof of the fork", &e);
     channel_settle(c);

@@ -36,15 +36,15 @@ struct courier {
     struct batch_builder builder; /* under the outbox' lock */
     pthread_t thread;
     bool started;
-    uint64_t offered;             /* [thread] own batches up to this seq were handed to the channel */
-    struct buf carried;           /* [thread] */
+    uint64_t offered;   /* [thread] own batches up to this seq were handed to the channel */
+    struct buf carried; /* [thread] */
     pthread_mutex_t lock;
     pthread_cond_t work, told;
-    bool dirty, stop;                                /* [lock] */
-    struct courier_waiter *waiters;                  /* [lock] */
+    bool dirty, stop;                                  /* [lock] */
+    struct courier_waiter *waiters;                    /* [lock] */
     struct courier_refusal refusals[COURIER_REFUSALS]; /* [lock] */
-    size_t refusal_count;                            /* [lock] */
-    uint64_t again_from;                             /* [lock] displaced: offer anew from here; 0: no */
+    size_t refusal_count;                              /* [lock] */
+    uint64_t again_from;                               /* [lock] displaced: offer anew from here; 0: no */
 };
 
 static enum err_code courier_seal(void *ctx, uint64_t seq, const struct slice *entries, uint32_t count,
@@ -79,7 +79,8 @@ void courier_fate(struct courier *c, const struct channel_fate *f) {
     /* A refusal past the table is repeated by the channel when the batch is offered again. */
     if (f->fate != POOL_FINAL && (c->again_from == 0 || f->seq < c->again_from))
         c->again_from = f->seq;
-    if (f->fate != POOL_DISPLACED) { /* that one goes when its seq is final, or when the chain has caught up: no haste */
+    if (f->fate !=
+        POOL_DISPLACED) { /* that one goes when its seq is final, or when the chain has caught up: no haste */
         c->dirty = true;
         pthread_cond_signal(&c->work);
     }
@@ -155,8 +156,7 @@ static void courier_finals(struct courier *c) {
             rc = ERR_OK;
         }
         /* Final is what the ledger says is final: who waits is told before the outbox lets go. */
-        if (rc == ERR_OK && height && courier_awaited(c) &&
-            (rc = chain_reader_block(r, height, &block, &e)) == ERR_OK)
+        if (rc == ERR_OK && height && courier_awaited(c) && (rc = chain_reader_block(r, height, &block, &e)) == ERR_OK)
             rc = chain_reader_each(r, block.first_entry, block.first_entry + block.header.entries, courier_found, &s,
                                    &e);
         if (rc == ERR_OK)

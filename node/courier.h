@@ -31,8 +31,7 @@ struct outbox *courier_outbox(struct courier *c);
 
 /* outbox_append, then sets the courier going. Durable when it returns OK. */
 enum err_code courier_append(struct courier *c, const struct slice *entries, size_t count,
-                             const struct outbox_position *positions, size_t position_count,
-                             struct err *e) ERR_CHECKED;
+                             const struct outbox_position *positions, size_t position_count, struct err *e) ERR_CHECKED;
 
 struct courier_receipt {
     uint64_t number, height; /* of the entry, of its block */

@@ -22,7 +22,7 @@ void door_uid(uint8_t out[RECORD_UID_SIZE]) {
 
 /* ---- what the standards in force fill in ---- */
 
-static void door_unify(const struct audit_state *state, int64_t now, struct record *r) {
+void door_unify(const struct audit_state *state, int64_t now, struct record *r) {
     const struct audit_version *vocabs[AUDIT_STATE_CITED];
     size_t i, n = audit_state_active_all(state, STANDARD_VOCAB, now, vocabs, AUDIT_STATE_CITED);
     struct record_object *o = r->objects.items;
@@ -41,7 +41,7 @@ static void door_classify(const struct audit_state *state, int64_t now, struct r
     struct classify_input in = {.server = r->server, .service = r->service, .raw = r->op.raw};
     struct classify_result result;
     size_t i, n = audit_state_active_all(state, STANDARD_OP_CLASS, now, versions, AUDIT_STATE_CITED);
-    if (r->op.class_id.len || n == 0)
+    if (r->op.class_id.len)
         return;
     for (i = 0; i < n; i++)
         sets[i] = versions[i]->std->classify;
@@ -220,14 +220,35 @@ static enum err_code door_vault(struct node_channel *c, const struct door_work *
     return rc;
 }
 
+/* Entries that the outbox did not take leave no raw log behind: it will come again under a fresh salt. What was there
+ * before (an equal log under a plain commitment) would go with it, so plain ones stay. */
+static void door_unvault(struct node_channel *c, const struct door_work *w, size_t count) {
+    size_t i;
+    for (i = 0; i < count; i++)
+        if (w->items[i].how == RECORD_SALTED && vault_drop(c->node->vault, &w->items[i].raw_hash, NULL) != ERR_OK)
+            return; /* orphans cost room, nothing else */
+}
+
+/* Is there room in the outbox? Asked before the vault is written, since a source tries again and again. */
+static enum err_code door_room(struct node_channel *c, const struct door_work *w, size_t count, struct err *e) {
+    struct outbox_stats s;
+    uint64_t max = c->node->config.body.limits.outbox_bytes;
+    enum err_code rc = count ? outbox_stats(courier_outbox(c->courier), &s, e) : ERR_OK;
+    if (rc != ERR_OK || !count || !max || s.bytes + w->bytes.len <= max)
+        return rc;
+    return err_set(e, ERR_FULL, "the outbox holds %llu entries, %llu bytes", (unsigned long long)s.entries,
+                   (unsigned long long)s.bytes);
+}
+
 enum err_code door_take(struct node_channel *c, struct door_log *logs, size_t count,
                         const struct outbox_position *positions, size_t position_count, bool strict,
                         struct door_receipt *receipts, struct err *e) {
     struct door_work w = {0};
     enum err_code rc = door_work_init(&w, count, e);
     if (rc == ERR_OK && (rc = door_prepare(c, logs, count, strict, &w, e)) == ERR_OK &&
-        (count == 0 || (rc = door_vault(c, &w, count, e)) == ERR_OK))
-        rc = courier_append(c->courier, w.entries, count, positions, position_count, e);
+        (rc = door_room(c, &w, count, e)) == ERR_OK && (count == 0 || (rc = door_vault(c, &w, count, e)) == ERR_OK) &&
+        (rc = courier_append(c->courier, w.entries, count, positions, position_count, e)) != ERR_OK)
+        door_unvault(c, &w, count);
     if (rc == ERR_OK)
         door_receipts(logs, &w, count, receipts);
     door_work_release(&w);

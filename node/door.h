@@ -15,10 +15,10 @@
 enum { DOOR_LOGS = 4096, DOOR_SOURCE = 64 };
 
 struct door_log {
-    struct slice raw;          /* as it came; at most VAULT_RAW_MAX */
-    struct record record;      /* uid, raw_*, std: filled here; op.class_* too when the log's source gave none */
-    bool dead;                 /* it could not be decoded: only source, server, service of record count */
-    char reason[512];          /* dead: why (no byte of the log in it) */
+    struct slice raw;             /* as it came; at most VAULT_RAW_MAX */
+    struct record record;         /* uid, raw_*, std: filled here; op.class_* too when the log's source gave none */
+    bool dead;                    /* it could not be decoded: only source, server, service of record count */
+    char reason[512];             /* dead: why (no byte of the log in it) */
     struct conform_report report; /* out: what it was accepted with */
 };
 
@@ -40,6 +40,9 @@ enum err_code door_commit(struct node_channel *c, struct door_log *log, uint32_t
 /* One log, all checks and fillings, nothing kept: what `ingest test` shows. The entry is appended to `entry`. */
 enum err_code door_try(const struct audit_state *state, enum genesis_commitment how, struct door_log *log,
                        struct buf *entry, struct err *e) ERR_CHECKED;
+
+/* One name for one type of thing, by the vocabularies in force. Slices borrow from the state. */
+void door_unify(const struct audit_state *state, int64_t now, struct record *r);
 
 /* Canonical composition (NFC) of valid UTF-8, in the arena; the same slice when nothing changes. False: not UTF-8, or
  * no room. */

@@ -54,13 +54,20 @@ enum err_code door_nfc_record(struct arena *a, struct record *r, struct err *e) 
         struct slice *text;
         const char *name;
     } fields[] = {
-        {&r->actor.name, "actor.name"},       {&r->actor.type, "actor.type"},
-        {&r->op.raw, "op.raw"},               {&r->op.note, "op.note"},
-        {&r->op.class_id, "op.class_id"},     {&r->op.class_label, "op.class_label"},
-        {&r->server, "server"},               {&r->service, "service"},
-        {&r->org_unit, "org_unit"},           {&r->log_kind, "log_kind"},
-        {&r->source.id, "source.id"},         {&r->links.case_id, "links.case_id"},
-        {&r->links.event_id, "links.event_id"}, {&r->links.process_id, "links.process_id"},
+        {&r->actor.name, "actor.name"},
+        {&r->actor.type, "actor.type"},
+        {&r->op.raw, "op.raw"},
+        {&r->op.note, "op.note"},
+        {&r->op.class_id, "op.class_id"},
+        {&r->op.class_label, "op.class_label"},
+        {&r->server, "server"},
+        {&r->service, "service"},
+        {&r->org_unit, "org_unit"},
+        {&r->log_kind, "log_kind"},
+        {&r->source.id, "source.id"},
+        {&r->links.case_id, "links.case_id"},
+        {&r->links.event_id, "links.event_id"},
+        {&r->links.process_id, "links.process_id"},
     };
     enum err_code rc = ERR_OK;
     size_t i;

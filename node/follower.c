@@ -6,7 +6,8 @@
 
 enum { FOLLOWER_STEP_ENTRIES = 16384, FOLLOWER_FLUSH_MS = 300, FOLLOWER_DEAD_MS = 60000 };
 
-static void follower_serve(struct channel *c, struct chain_reader *r, const struct mail *m, struct buf *out) {
+/* False: the own store is damaged there. */
+static bool follower_serve(struct channel *c, struct chain_reader *r, const struct mail *m, struct buf *out) {
     struct cursor at;
     uint64_t from;
     struct envelope answer = {.type = ENVELOPE_RANGE, .channel = c->id, .request = (uint64_t)(uintptr_t)m->ref};
@@ -15,17 +16,19 @@ static void follower_serve(struct channel *c, struct chain_reader *r, const stru
     enum err_code rc;
     cursor_init(&at, slice_of(m->bytes, m->len));
     if (cursor_u64(&at, &from, &e) != ERR_OK || !cursor_done(&at) || from == 0)
-        return;
+        return true;
     rc = chain_reader_range(r, from, CHANNEL_RANGE_BYTES, out, &e);
     if (rc == ERR_OK)
         answer.body = buf_slice(out);
     else if (rc != ERR_NOT_FOUND)
-        log_err(c->area, "reading blocks for another member", &e); /* fsck and repair come by their own door */
+        log_err(c->area, "reading blocks for another member", &e);
     buf_init(&wire, LIMIT_MESSAGE);
     if (envelope_write(&answer, &wire, &e) == ERR_OK &&
-        c->o.send(c->o.ctx, genesis_node_at(c->o.genesis, (uint32_t)m->from)->id, false, buf_slice(&wire), &e) != ERR_OK)
+        c->o.send(c->o.ctx, genesis_node_at(c->o.genesis, (uint32_t)m->from)->id, false, buf_slice(&wire), &e) !=
+            ERR_OK)
         log_line(LOG_DEBUG, c->area, "an answer to a request for blocks was not sent: %s", e.text);
     buf_release(&wire);
+    return rc != ERR_CORRUPT;
 }
 
 /* A member has one request outstanding: of several, the newest is meant. */
@@ -38,7 +41,7 @@ static bool follower_repeated(const struct mail *m) {
 }
 
 /* Indexes until nothing is behind; true if there is more to do at once. */
-static bool follower_index(struct channel *c, struct source *src, bool flush) {
+static bool follower_index(struct channel *c, struct source *src, bool flush, struct repair_scan *scan) {
     struct index_progress p = {0};
     bool more = false;
     struct err e = {0};
@@ -47,7 +50,11 @@ static bool follower_index(struct channel *c, struct source *src, bool flush) {
         log_line(LOG_WARN, c->area, "the index was damaged; it is built anew from the blocks");
     if (rc == ERR_OK && p.flushed)
         rc = index_merge_step(c->index, &more, &e);
-    if (rc != ERR_OK && rc != ERR_CORRUPT) {
+    if (rc == ERR_CORRUPT) {
+        repair_rescan(scan, clock_monotonic_ms()); /* perhaps of a block; if of the index, the next step rebuilds it */
+        return false;
+    }
+    if (rc != ERR_OK) {
         log_err(c->area, "indexing", &e);
         return false;
     }
@@ -60,6 +67,7 @@ static bool follower_index(struct channel *c, struct source *src, bool flush) {
 void *follower_run(void *arg) {
     struct channel *c = arg;
     struct source src = {0};
+    struct repair_scan scan = {.next = 1, .next_ms = clock_monotonic_ms() + 1000}; /* once connected */
     struct buf out;
     struct err e = {0};
     int64_t flushed_ms = 0, cleared_ms = clock_monotonic_ms();
@@ -69,10 +77,11 @@ void *follower_run(void *arg) {
         channel_fatal(c, &e);
     while (!stop) {
         int64_t now = clock_monotonic_ms();
-        bool flush = now - flushed_ms >= FOLLOWER_FLUSH_MS;
+        bool flush = now - flushed_ms >= FOLLOWER_FLUSH_MS, served = true;
+        int64_t until = more ? now : behind ? flushed_ms + FOLLOWER_FLUSH_MS : now + 1000;
         struct mail *m;
         chain_reader_pause(src.reader);
-        m = mailbox_take(c->follower_box, more ? now : behind ? flushed_ms + FOLLOWER_FLUSH_MS : now + 1000, 64);
+        m = mailbox_take(c->follower_box, scan.next_ms < until ? scan.next_ms : until, 64);
         if (chain_reader_renew(src.reader, &e) != ERR_OK)
             channel_fatal(c, &e);
         while (m) {
@@ -80,13 +89,16 @@ void *follower_run(void *arg) {
             if (m->kind == FOLLOWER_MAIL_STOP)
                 stop = true;
             else if (m->kind == FOLLOWER_MAIL_RANGE && !follower_repeated(m))
-                follower_serve(c, src.reader, m, &out);
+                served = follower_serve(c, src.reader, m, &out) && served;
             mailbox_mail_free(m);
             m = next;
         }
         if (stop)
             break;
-        more = follower_index(c, &src, flush);
+        if (!served)
+            repair_rescan(&scan, now);
+        more = follower_index(c, &src, flush, &scan);
+        repair_scan(c, &scan, src.reader, clock_monotonic_ms());
         if (flush)
             flushed_ms = now;
         pthread_mutex_lock(&c->lock);

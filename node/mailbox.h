@@ -9,7 +9,10 @@
 #include "wire/err.h"
 #include "wire/slice.h"
 
-enum { MAILBOX_SHARE_COUNT = 8, MAILBOX_SHARE_BYTES = 4 }; /* one sender: an eighth of the mails, a quarter of the bytes */
+enum {
+    MAILBOX_SHARE_COUNT = 8,
+    MAILBOX_SHARE_BYTES = 4
+}; /* one sender: an eighth of the mails, a quarter of the bytes */
 
 struct mail {
     struct mail *next;
@@ -32,7 +35,7 @@ enum err_code mailbox_put(struct mailbox *m, uint32_t kind, int32_t from, struct
  * if there is none. NULL at the deadline or when woken. The caller frees each by mailbox_mail_free. */
 struct mail *mailbox_take(struct mailbox *m, int64_t deadline_ms, unsigned count_max);
 void mailbox_mail_free(struct mail *mail);
-void mailbox_wake(struct mailbox *m); /* lets mailbox_take return */
+void mailbox_wake(struct mailbox *m);      /* lets mailbox_take return */
 size_t mailbox_refused(struct mailbox *m); /* mails refused since the start */
 
 #endif

@@ -2,11 +2,19 @@
  * Start: home, config, genesis, keys, connections, channels, couriers, services. Stop is the reverse. */
 #include "node/node.h"
 
+#include "audit/anchor.h"
 #include "audit/annotation.h"
+#include "audit/cases_module.h"
+#include "ledger/fsck.h"
 #include "node/api.h"
 #include "node/clock.h"
+#include "node/ingest/ingest.h"
+#include "node/desk.h"
 #include "node/faults.h"
+#include "node/anchors.h"
+#include "node/ingest/ingest.h"
 #include "node/log.h"
+#include "node/web.h"
 #include "wire/mem.h"
 #include "wire/tls.h"
 
@@ -164,7 +172,9 @@ static void node_on_message(void *ctx, const char *peer, struct slice bytes) {
         node_fault(n, slice_str(peer), &e);
         return;
     }
-    if (channel_receive(c->channel, slice_str(peer), &m, &e) == ERR_NOT_ALLOWED)
+    if (m.type == ENVELOPE_EVIDENCE_GET || m.type == ENVELOPE_EVIDENCE_DATA)
+        desk_message(n->desk, c, peer, &m);
+    else if (channel_receive(c->channel, slice_str(peer), &m, &e) == ERR_NOT_ALLOWED)
         node_fault(n, slice_str(peer), &e);
     else if (e.code != ERR_OK)
         log_line(LOG_DEBUG, "peers", "a message of %s is dropped: %s", peer, e.text);
@@ -219,6 +229,8 @@ static void node_channel_final(void *ctx, struct channel *channel) {
     (void)channel;
     if (c->courier)
         courier_final(c->courier);
+    if (atomic_load(&c->node->running))
+        desk_moved(c->node->desk);
 }
 
 static void node_channel_fate(void *ctx, struct channel *channel, const struct channel_fate *f) {
@@ -250,8 +262,9 @@ static void node_courier_fatal(void *ctx, const struct err *why) {
 
 /* ---- start ---- */
 
-/* What gives meaning to the kinds of entries that standards do not govern. */
-static const struct audit_module *const node_modules[] = {&annotation_module};
+/* What governs a channel besides standards. All nodes of a network must serve the same: it decides what is valid. */
+static const struct audit_module *const node_modules[] = {&cases_module, &anchor_module, &anchor_grant_module,
+                                                          &annotation_module};
 
 static enum err_code node_open_channel(struct node *n, const struct genesis_channel *founding, struct err *e) {
     struct node_channel *c = &n->channels[n->channel_count];
@@ -261,15 +274,17 @@ static enum err_code node_open_channel(struct node *n, const struct genesis_chan
                                  .keys = &n->keys,
                                  .dir = c->dir,
                                  .modules = node_modules,
-                                 .module_count = sizeof node_modules / sizeof node_modules[0],
+                                 .module_count = sizeof node_modules / sizeof *node_modules,
                                  .ctx = c,
                                  .send = node_channel_send,
                                  .final = node_channel_final,
                                  .fate = node_channel_fate,
                                  .misbehaved = node_channel_misbehaved,
                                  .fatal = node_channel_fatal};
-    struct courier_options oo = {
-        .keys = &n->keys, .dir = c->outbox_dir, .bytes_max = n->config.body.limits.outbox_bytes, .fatal = node_courier_fatal};
+    struct courier_options oo = {.keys = &n->keys,
+                                 .dir = c->outbox_dir,
+                                 .bytes_max = n->config.body.limits.outbox_bytes,
+                                 .fatal = node_courier_fatal};
     enum err_code rc;
     c->node = n;
     snprintf(c->dir, sizeof c->dir, "%s/channels/%.*s", n->config.home, SLICE_ARG(founding->name));
@@ -279,6 +294,35 @@ static enum err_code node_open_channel(struct node *n, const struct genesis_chan
     n->channel_count++;
     oo.channel = c->channel;
     return courier_open(&oo, &c->courier, e);
+}
+
+struct node_scan {
+    char path[4096 + 16];
+};
+
+/* Only what kills its reader matters here: a fault that is told by a checksum is met again, and repaired, in time. */
+static enum err_code node_scan(void *scan, struct err *e) {
+    enum err_code rc = fsck_first_scan(((struct node_scan *)scan)->path, e);
+    return rc == ERR_CORRUPT ? ERR_OK : rc;
+}
+
+/* A truncated database file is a SIGBUS to its reader: let a child find out, before any thread is there. */
+static enum err_code node_scan_channels(struct node *n, struct err *e) {
+    struct node_scan scan;
+    uint32_t i;
+    for (i = 0; i < genesis_channel_count(&n->genesis); i++) {
+        const struct genesis_channel *founding = genesis_channel_at(&n->genesis, i);
+        enum err_code rc;
+        snprintf(scan.path, sizeof scan.path, "%s/channels/%.*s/ledger", n->config.home, SLICE_ARG(founding->name));
+        if (genesis_is_member(founding, n->self->id) && (rc = fsck_in_fork(node_scan, &scan, e)) != ERR_OK) {
+            err_wrap(e,
+                     "channel %.*s, in %s (`assay fsck` tells more; do not simply remove it: the node's own votes are "
+                     "in it, see docs/SECURITY.md)",
+                     SLICE_ARG(founding->name), scan.path);
+            return rc;
+        }
+    }
+    return ERR_OK;
 }
 
 static enum err_code node_open_channels(struct node *n, struct err *e) {
@@ -378,11 +422,19 @@ enum err_code node_start(const char *home, struct node **out, struct err *e) {
     if ((rc = home_raise_files(NODE_FILES, &files, e)) != ERR_OK || (rc = node_load(home, n, e)) != ERR_OK ||
         (rc = home_open(home, &n->genesis.id, &n->home, e)) != ERR_OK ||
         (rc = faults_new(genesis_node_count(&n->genesis), &n->faults, e)) != ERR_OK ||
-        (rc = node_open_stores(n, e)) != ERR_OK ||
-        (rc = node_open_channels(n, e)) != ERR_OK || (rc = api_start(n, &n->api, e)) != ERR_OK)
+        (rc = node_open_stores(n, e)) != ERR_OK || (rc = node_scan_channels(n, e)) != ERR_OK ||
+        (rc = node_open_channels(n, e)) != ERR_OK || (rc = api_start(n, &n->api, e)) != ERR_OK ||
+        (rc = desk_new(n, &n->desk, e)) != ERR_OK)
+        goto out;
+    if (n->role == GENESIS_ENTERPRISE && (rc = ingest_start(n, &n->ingest, e)) != ERR_OK)
         goto out;
     atomic_store(&n->running, true);
-    rc = node_connect(n, e);
+    if ((rc = node_connect(n, e)) == ERR_OK)
+        rc = desk_start(n->desk, e);
+    if (rc == ERR_OK)
+        rc = anchors_start(n, &n->anchors, e);
+    if (rc == ERR_OK)
+        rc = web_start(n, &n->web, e);
 out:
     if (rc != ERR_OK) {
         node_stop(n);
@@ -395,20 +447,25 @@ out:
 void node_stop(struct node *n) {
     size_t i;
     atomic_store(&n->running, false);
+    web_stop(n->web);
     for (i = 0; i < n->channel_count; i++)
         if (n->channels[i].courier)
             courier_stop(n->channels[i].courier); /* who waits for finality waits no more */
     api_stop(n->api);
+    anchors_stop(n->anchors);
+    desk_stop(n->desk);
     if (n->peers)
         peers_stop(n->peers);
     if (n->rpc)
         rpc_server_free(n->rpc);
+    ingest_stop(n->ingest);
     for (i = 0; i < n->channel_count; i++) {
         /* The channel calls its courier until its thread has ended; the courier reads the channel's store. */
         channel_stop(n->channels[i].channel);
         courier_close(n->channels[i].courier);
         channel_close(n->channels[i].channel);
     }
+    desk_free(n->desk);
     if (n->tap)
         tap_close(n->tap);
     if (n->spool)

@@ -17,7 +17,7 @@ struct rules {
     pthread_mutex_t lock; /* guards tip only: it alone is read by other threads */
     struct audit_state *tip;
     struct rules_state states[RULES_STATES];
-    struct audit_check check;         /* the block being built or checked */
+    struct audit_check check; /* the block being built or checked */
     bool checking;
     struct audit_state *before_batch; /* to go back to when a batch is refused */
     const struct audit_member *submitter;

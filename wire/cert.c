@@ -6,6 +6,9 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#define CERT_PROP_TAG "assay/prop/v1"
+enum { CERT_PROP = 160 /* bytes behind the tag */ };
+
 static bool cert_verify_ed25519(void *ctx, const struct sign_public *pub, struct slice message,
                                 const struct sign_signature *sig) {
     (void)ctx;
@@ -26,8 +29,8 @@ static uint8_t *cert_put_digest(uint8_t *p, const struct digest *d) {
     return p + DIGEST_SIZE;
 }
 
-struct digest cert_pid(const struct cert_prop *prop) {
-    uint8_t bytes[160], *p = bytes;
+static void cert_prop_bytes(const struct cert_prop *prop, uint8_t bytes[CERT_PROP]) {
+    uint8_t *p = bytes;
     p = cert_put_digest(p, &prop->channel);
     p = cert_put(p, prop->epoch);
     p = cert_put_digest(p, &prop->set_hash);
@@ -36,8 +39,20 @@ struct digest cert_pid(const struct cert_prop *prop) {
     p = cert_put_digest(p, &prop->parent_pid);
     p = cert_put(p, prop->height);
     p = cert_put_digest(p, &prop->block_hash);
-    ERR_ASSERT(p == bytes + sizeof bytes);
-    return digest_tagged("assay/prop/v1", slice_of(bytes, sizeof bytes));
+    ERR_ASSERT(p == bytes + CERT_PROP);
+}
+
+struct digest cert_pid(const struct cert_prop *prop) {
+    uint8_t bytes[CERT_PROP];
+    cert_prop_bytes(prop, bytes);
+    return digest_tagged(CERT_PROP_TAG, slice_of(bytes, sizeof bytes));
+}
+
+void cert_prop_write(const struct cert_prop *prop, struct buf *out) {
+    uint8_t bytes[CERT_PROP];
+    cert_prop_bytes(prop, bytes);
+    buf_bytes(out, CERT_PROP_TAG, sizeof CERT_PROP_TAG); /* its NUL too */
+    buf_bytes(out, bytes, sizeof bytes);
 }
 
 void cert_statement(const struct set *s, const struct cert_vote *vote, struct buf *out) {

@@ -82,6 +82,8 @@ struct cert_verifier {
 extern const struct cert_verifier cert_ed25519;
 
 struct digest cert_pid(const struct cert_prop *prop);
+/* The bytes that pid hashes, the tag included: for whoever recomputes it (audit/bundle.h). */
+void cert_prop_write(const struct cert_prop *prop, struct buf *out);
 /* The bytes that a vote signs, appended to out. */
 void cert_statement(const struct set *s, const struct cert_vote *vote, struct buf *out);
 /* Is the vote of this set, by a member, and well signed? NOT_ALLOWED (epoch, signer), BAD_SIGNATURE. */

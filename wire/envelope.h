@@ -15,7 +15,7 @@ enum {
 };
 
 /* Permanent values. X(name, value, is it urgent: small and before bulk) */
-#define ENVELOPE_LIST(X)                                                                                                \
+#define ENVELOPE_LIST(X)                                                                                               \
     X(CONSENSUS, 1, true) /* a core message: proposal, vote, certificate */                                            \
     X(STATUS, 2, true)    /* what height a node has reached */                                                         \
     X(GET_BLOCK, 3, true) /* one block by hash */                                                                      \

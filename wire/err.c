@@ -39,6 +39,10 @@ static void err_trim(struct err *e) {
         e->text[lead - 1] = '\0';
 }
 
+#undef err_set /* the analyzer's wrappers */
+#undef err_wrap
+#undef err_errno
+
 /* Appends ": " and text at n, as far as there is room. */
 static void err_append(struct err *e, int n, const char *text) {
     const char *const parts[2] = {": ", text};

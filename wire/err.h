@@ -69,6 +69,17 @@ enum err_code err_wrap(struct err *e, const char *fmt, ...) __attribute__((forma
 /* err_set with strerror(errno) appended; ENOSPC and EDQUOT become NO_SPACE, ENOMEM NO_MEMORY, others IO. */
 enum err_code err_errno(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+#ifdef __clang_analyzer__ /* lets it know that an error that was set is not OK, which it cannot see across files */
+static inline enum err_code err_told(enum err_code code) {
+    if (code == ERR_OK)
+        __builtin_unreachable();
+    return code;
+}
+#define err_set(e, code, ...) (err_set(e, code, __VA_ARGS__), err_told(code))
+#define err_wrap(e, ...)      err_told(err_wrap(e, __VA_ARGS__))
+#define err_errno(e, ...)     err_told(err_errno(e, __VA_ARGS__))
+#endif
+
 const char *err_name(enum err_code code); /* "BAD_SIGNATURE" */
 const char *err_text(enum err_code code); /* "bad signature" */
 enum err_class err_class_of(enum err_code code);

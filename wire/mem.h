@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size);               /* uninitialised; size 0 gives a unique pointer */
+void *mem_alloc(size_t size);                /* uninitialised; size 0 gives a unique pointer */
 void *mem_zalloc(size_t count, size_t size); /* zeroed; refuses an overflowing product */
 void *mem_realloc(void *ptr, size_t size);
 char *mem_strdup(const char *s);

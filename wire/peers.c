@@ -34,7 +34,7 @@ struct peers_row {
     int64_t dial_at;   /* monotonic ms */
     uint32_t backoff_ms;
     int64_t up_at;
-    int64_t banned_until; /* monotonic ms */
+    int64_t banned_until;     /* monotonic ms */
     struct peers_stats stats; /* what ended connections left, and own counters */
 };
 

@@ -250,8 +250,8 @@ enum err_code schema_read_at(const struct schema *s, struct cursor *c, struct ar
         }
         at = schema_find(s, key);
         if (at == s->count)
-            return err_set(e, ERR_MALFORMED, "%s: unknown key \"%.*s\"", s->name,
-                           (int)(key.len < 64 ? key.len : 64), (const char *)key.ptr);
+            return err_set(e, ERR_MALFORMED, "%s: unknown key \"%.*s\"", s->name, (int)(key.len < 64 ? key.len : 64),
+                           (const char *)key.ptr);
         if (at < next)
             return err_set(e, ERR_MALFORMED, "%s: key \"%s\" is repeated or not in order", s->name, s->fields[at].key);
         if ((rc = schema_absent(s, next, at, e)) != ERR_OK)

@@ -57,8 +57,8 @@ struct schema_field {
     size_t offset;
     uint64_t min, max;
     uint32_t key_max, item_max;
-    const struct schema *sub;  /* MAP, PTR, LIST */
-    const char *const *names;  /* ENUM: [0] NULL, then texts, then NULL */
+    const struct schema *sub; /* MAP, PTR, LIST */
+    const char *const *names; /* ENUM: [0] NULL, then texts, then NULL */
 };
 
 struct schema {
@@ -68,7 +68,8 @@ struct schema {
     size_t count;
 };
 
-#define SCHEMA_OF(name_, type_, fields_) {name_, sizeof(type_), fields_, sizeof(fields_) / sizeof((fields_)[0])}
+#define SCHEMA_OF(name_, type_, fields_)                                                                               \
+    { name_, sizeof(type_), fields_, sizeof(fields_) / sizeof((fields_)[0]) }
 
 /* Exactly one document. Lists live in `a`; slices borrow from `bytes`. MALFORMED / TOO_LARGE name the field's path. */
 enum err_code schema_read(const struct schema *s, struct slice bytes, struct arena *a, void *out,

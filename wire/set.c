@@ -17,6 +17,7 @@ static enum err_code set_hash_of(struct set *s, struct err *e) {
     struct digest turn;
     enum err_code rc;
     uint32_t i;
+    ERR_ASSERT(s->n > 0); /* quorum_make came before */
     buf_init(&b, 4096);
     buf_bytes(&b, s->channel.b, DIGEST_SIZE);
     buf_be64(&b, s->epoch);

@@ -96,6 +96,7 @@ static int yaml_item_cmp(const void *x, const void *y) {
 static bool yaml_close(struct yaml_doc *doc, struct yaml_node *n) {
     struct yaml_item *i;
     uint32_t at = 0;
+    ERR_ASSERT(n);
     n->items = arena_alloc(&doc->arena, n->count, sizeof *n->items);
     if (n->count > 0 && !n->items)
         return false;

@@ -142,7 +142,7 @@ static enum err_code yaml_fill_fixed(struct yaml_fill *f, const struct schema_fi
                                      uint8_t *out) {
     struct slice bytes = slice_none();
     enum err_code rc = yaml_fill_bin(f, n, s->max, s->max, &bytes);
-    if (rc == ERR_OK && bytes.len == s->max)
+    if (rc == ERR_OK && bytes.ptr && bytes.len == s->max)
         memcpy(out, bytes.ptr, bytes.len);
     return rc;
 }

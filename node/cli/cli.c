@@ -98,7 +98,8 @@ static int cli_unknown(const struct cli_command *commands, int argc, char **argv
 static void cli_help_all(const struct cli_command *commands, FILE *out) {
     fputs("assay: a permissioned ledger for operation audit\n\nusage: assay COMMAND [options]\n\n", out);
     for (; commands->words; commands++)
-        fprintf(out, "  %-24s %s\n", commands->words, commands->summary);
+        if (commands->summary[0]) /* none: for the program's own children */
+            fprintf(out, "  %-24s %s\n", commands->words, commands->summary);
     fputs("\n`assay COMMAND --help` explains one, with an example. Every command takes --json.\n"
           "exit status: 0 done, 1 the answer is no, 2 wrong usage, 3 unreachable or busy, 4 refused, 5 corrupt\n",
           out);

@@ -5,6 +5,7 @@
 #include "node/cli/files.h"
 #include "node/cli/out.h"
 #include "node/clock.h"
+#include "node/trust.h"
 #include "wire/mem.h"
 #include "wire/pack.h"
 
@@ -19,6 +20,10 @@ const struct cli_option cmd_genesis_sign_options[] = {
     {NULL, NULL, NULL},
 };
 const struct cli_option cmd_genesis_plain_options[] = {{NULL, NULL, NULL}};
+const struct cli_option cmd_genesis_show_options[] = {
+    {"policy", "CHANNEL", "only what is needed to verify a bundle of this channel by hand (docs/FORMATS.md 10)"},
+    {NULL, NULL, NULL},
+};
 
 /* {"complete":…, "fingerprint":…, "network":…, "signatures":…} or a line. */
 static enum err_code cmd_genesis_told(struct cli *c, const struct genesis *g, const char *what, struct err *e) {
@@ -137,7 +142,32 @@ enum err_code cmd_genesis_verify(struct cli *c, struct err *e) {
     return rc;
 }
 
+/* Policies of all channels, or of the one named. */
+static enum err_code cmd_genesis_policies(const struct genesis *g, const char *only, struct buf *out, struct err *e) {
+    struct bundle_network net;
+    struct arena a;
+    size_t i;
+    bool found = false;
+    enum err_code rc;
+    arena_init(&a, 64 << 20);
+    rc = trust_network(g, &a, &net, e);
+    for (i = 0; rc == ERR_OK && i < net.channel_count; i++) {
+        if (only && !slice_eq_str(net.channels[i].name, only))
+            continue;
+        found = true;
+        if (!only)
+            buf_printf(out, "\npolicy of channel %.*s, to verify by hand (docs/FORMATS.md 10)\n",
+                       SLICE_ARG(net.channels[i].name));
+        bundle_policy_write(&net, &net.channels[i], out);
+    }
+    if (rc == ERR_OK && !found)
+        rc = err_set(e, ERR_NOT_FOUND, "genesis knows no channel \"%s\"", only);
+    arena_release(&a);
+    return rc;
+}
+
 enum err_code cmd_genesis_show(struct cli *c, struct err *e) {
+    const char *policy = cli_opt(c, "policy");
     struct genesis g;
     struct buf in, b;
     enum err_code rc = sign_start(e);
@@ -145,14 +175,15 @@ enum err_code cmd_genesis_show(struct cli *c, struct err *e) {
     buf_init(&b, GENESIS_SIZE * 2);
     if (rc == ERR_OK)
         rc = genesis_load(c->args[0], &in, e);
-    if (rc == ERR_OK)
-        rc = genesis_parse(buf_slice(&in), &g, e);
-    if (rc == ERR_OK) {
+    if (rc == ERR_OK && (rc = genesis_parse(buf_slice(&in), &g, e)) == ERR_OK) {
         if (c->json)
             genesis_show_pack(&g, &b);
-        else
+        else if (!policy)
             genesis_show_text(&g, &b);
-        rc = buf_check(&b, e);
+        if (!c->json)
+            rc = cmd_genesis_policies(&g, policy, &b, e);
+        if (rc == ERR_OK)
+            rc = buf_check(&b, e);
         if (rc == ERR_OK && c->json)
             rc = out_json(c, buf_slice(&b), e);
         else if (rc == ERR_OK)

@@ -147,5 +147,5 @@ void http_event(struct buf *out, const char *id, const char *event, struct slice
 }
 
 struct digest http_key_hash(struct slice key) {
-    return digest_tagged("assay/api-key/v1", key);
+    return digest_of(key); /* as `printf %s KEY | sha256sum` gives it: keys are random, no word to be guessed */
 }

@@ -1,10 +1,9 @@
 /* tests/integration/probe.c -- asks a running node, or reads the ledger of a stopped one, for the tests beside it.
- *   probe HOME submit CHANNEL COUNT CLIENTS FILE   submits; each acknowledged uid becomes a line of FILE. A refusal or a
- *                                          lost connection is tried again until COUNT are acknowledged or SECONDS
- *                                          (environment, default 60) have passed.
- *   probe HOME send CHANNEL FAULT          submits one record with a fault; prints "CODE: text" (exit 1) or "OK"
- *   probe HOME call METHOD [CHANNEL]       prints the answer as JSON
- *   probe HOME ledger CHANNEL              of a stopped node: "block HEIGHT SIZE ROOT" and "uid HEX" lines */
+ *   probe HOME submit CHANNEL COUNT CLIENTS FILE   submits; each acknowledged uid becomes a line of FILE. A refusal or
+ * a lost connection is tried again until COUNT are acknowledged or SECONDS (environment, default 60) have passed. probe
+ * HOME send CHANNEL FAULT          submits one record with a fault; prints "CODE: text" (exit 1) or "OK" probe HOME
+ * call METHOD [CHANNEL]       prints the answer as JSON probe HOME ledger CHANNEL              of a stopped node:
+ * "block HEIGHT SIZE ROOT" and "uid HEX" lines */
 #include "ledger/entry.h"
 #include "ledger/record.h"
 #include "node/clock.h"
@@ -105,8 +104,8 @@ static int probe_submit(struct probe *p, unsigned clients, const char *file) {
 }
 
 static int probe_send(struct probe *p, const char *fault) {
-    static const char *const names[] = {"good",   "no-subject", "many-objects",  "large", "bad-text",
-                                        "future", "unknown",    "no-raw", NULL};
+    static const char *const names[] = {"good",   "no-subject", "many-objects", "large", "bad-text",
+                                        "future", "unknown",    "no-raw",       NULL};
     struct rpc_client *rpc = NULL;
     struct buf b;
     struct err e = {0};
@@ -149,7 +148,8 @@ static int probe_call(struct probe *p, const char *method) {
         pack_cstr(&b, "channel");
         pack_cstr(&b, p->channel);
     }
-    if (probe_open(p, &rpc, &e) != ERR_OK || rpc_call(rpc, method, buf_slice(&b), probe_on_json, NULL, 10000, &e) != ERR_OK)
+    if (probe_open(p, &rpc, &e) != ERR_OK ||
+        rpc_call(rpc, method, buf_slice(&b), probe_on_json, NULL, 10000, &e) != ERR_OK)
         printf("%s: %s\n", err_name(e.code), e.text);
     rpc_close(rpc);
     buf_release(&b);

@@ -425,6 +425,25 @@ static void test_leader_builds_and_proposes(void **state) {
     kit_close(&k);
 }
 
+/* PROTOCOL 7.1: however long nothing answers, no wait is longer than 20 s and delta. */
+static void test_no_wait_is_longer_than_its_cap(void **state) {
+    struct kit k;
+    uint64_t longest = 0;
+    int i;
+    (void)state;
+    kit_open(&k, 1, false, 0);
+    kit_step(&k, (struct core_event){.type = CORE_EVENT_POOL, .u.pool_nonempty = true});
+    for (i = 0; i < 60; i++) {
+        assert_true(k.up.deadline_ms > k.now && k.up.deadline_ms - k.now <= CORE_BACKOFF_MS_MAX + 100);
+        if (k.up.deadline_ms - k.now > longest)
+            longest = k.up.deadline_ms - k.now;
+        k.now = k.up.deadline_ms;
+        kit_step(&k, (struct core_event){.type = CORE_EVENT_TICK});
+    }
+    assert_true(longest >= CORE_BACKOFF_MS_MAX / 2); /* and it does back off */
+    kit_close(&k);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_block_is_notarized_finalized_and_final),
@@ -439,6 +458,7 @@ int main(void) {
         cmocka_unit_test(test_bad_signature_and_other_channel_are_blamed),
         cmocka_unit_test(test_restart_keeps_the_vote_and_never_signs_another),
         cmocka_unit_test(test_leader_builds_and_proposes),
+        cmocka_unit_test(test_no_wait_is_longer_than_its_cap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
