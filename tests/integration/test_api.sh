@@ -153,6 +153,14 @@ check 'events resume' 0 'id: 262' get -H 'Last-Event-ID: 261' "$url/v1/channels/
 get -H 'Last-Event-ID: 261' "$url/v1/channels/acme/events?once=1" | grep -q '^id: 261$'
 [ $? = 1 ]
 result $? 'events resume behind the last one'
+# logs in: what no extractor knows is refused, and nothing is taken; a regulator takes none
+hq_url=http://$(sed -n 's/^ *listen: *\(127.*\)/\1/p' "$net/nodes/acme-hq/node.yaml" | tail -1)
+hq_key=$(cat "$net/nodes/acme-hq/keys/http.key")
+post() { curl -s -m 10 -w ' %{http_code}' -H "Authorization: Bearer $hq_key" -H 'Content-Type: application/x-ndjson' "$@"; }
+check 'logs to a regulator' 0 '403' get -o /dev/null -w '%{http_code}' --data-binary '{}' "$url/v1/channels/acme/logs?source=s"
+check 'logs without a source' 0 '400' post --data-binary '{}' "$hq_url/v1/channels/acme/logs"
+check 'logs that no extractor knows' 0 'extractor' post --data-binary '{"a":1}' "$hq_url/v1/channels/acme/logs?source=s"
+check 'logs with no key' 0 '401' curl -s -o /dev/null -w '%{http_code}' --data-binary '{}' "$hq_url/v1/channels/acme/logs?source=s"
 # the tree, recomputed from entry bundles and from hash tiles, against the checkpoint
 get "$url/v1/channels/acme/checkpoint" >"$dir/cp"
 size=$(sed -n 2p "$dir/cp")
