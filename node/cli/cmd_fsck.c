@@ -82,7 +82,7 @@ static void fsck_progress(void *ctx, uint64_t done, uint64_t total) {
     out_progress_at(&t->bar, done);
 }
 
-/* {"store", counts..., "faults"}: up to three named counts. */
+/* {checked: {a, b}, faults, store}: two named counts, a before b in the order of bytes. */
 static enum err_code fsck_report(struct fsck_told *t, const char *a, uint64_t av, const char *b, uint64_t bv,
                                  struct err *e) {
     struct buf doc;
@@ -226,7 +226,7 @@ static enum err_code fsck_vault(struct fsck_told *t, struct node *n, struct err 
     if (r.damaged + r.mismatched)
         out_line(t->c, "vault: %llu raw logs are damaged, %llu do not match their hash; the first is %s\n",
                  (unsigned long long)r.damaged, (unsigned long long)r.mismatched, digest_hex(&r.first_bad, hex));
-    return fsck_report(t, "logs", r.items, "bytes", r.bytes, e);
+    return fsck_report(t, "bytes", r.bytes, "logs", r.items, e);
 }
 
 enum err_code cmd_fsck_store(struct cli *c, struct err *e) {
