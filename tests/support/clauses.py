@@ -61,6 +61,7 @@ cite = re.compile(r"PROTOCOL(?:\.md)?[ *\n]+(\d+(?:\.\d+)*(?:(?:-| to |, | and )
 files = {}
 for top in ("wire", "consensus", "ledger", "audit", "genesis", "node", "tests"):
     files.update(read(f"{top}/**/*.[ch]"))
+files.update(read("tests/scenario/*.txt"))
 for name, source in files.items():
     for found in cite.finditer(source):
         for number in re.findall(r"\d+(?:\.\d+)*", found.group(1)):
