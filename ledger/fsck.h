@@ -14,7 +14,8 @@
     X(BLOCK, "block index")                                                                                            \
     X(BODY, "block body")                                                                                              \
     X(BATCH, "batch")                                                                                                  \
-    X(TREE, "tree root") X(LINK, "link to the block below") X(CERT, "certificate") X(SEQ, "sequence numbers")          \
+    X(TREE, "tree root")                                                                                               \
+    X(LINK, "link to the block below") X(CERT, "certificate") X(SEQ, "sequence numbers")                               \
         X(PENDING, "unfinalised block") X(VOTE, "vote") X(PROOF, "justification") X(STORE, "database file")
 
 enum fsck_kind {
