@@ -78,6 +78,11 @@ static enum err_code chain_draft_entries(struct chain_draft *d, const struct bat
         code = entry_read(x.bytes, &x.entry, e);
         if (code == ERR_OK && rules->entry)
             code = rules->entry(rules->ctx, &d->context, &x, e);
+        if (code == ERR_CONFLICT || code == ERR_SEQUENCE) { /* these two tell of the batch's place, not of an entry */
+            code = ERR_NONCONFORMING;
+            if (e)
+                e->code = code;
+        }
         if (code != ERR_OK)
             return err_wrap(e, "entry %u", i), code;
     }

@@ -25,6 +25,29 @@ static enum err_code chain_submit_old(struct chain *c, const struct batch *b, en
     return ERR_OK;
 }
 
+/* Is this very batch in a block above the tip that was checked already? It may come once more, from its submitter, and
+ * must not be held against itself: where it governs, it cannot follow on a state that holds it. */
+static bool chain_submit_held(const struct chain *c, const struct batch *b) {
+    size_t i;
+    uint32_t k;
+    for (i = 0; i < c->overlay_count; i++)
+        for (k = 0; k < c->overlays[i]->seq_count; k++) {
+            const struct chain_seq *s = &c->overlays[i]->seqs[k];
+            if (s->seq == b->header.seq && sign_public_eq(&s->submitter, &b->header.submitter) &&
+                digest_eq(&s->hash, &b->hash))
+                return true;
+        }
+    return false;
+}
+
+/* A copy of a batch whose entries were judged: is this copy sound? */
+static enum err_code chain_submit_copy(struct chain *c, const struct batch *b, struct err *e) {
+    struct batch_entries entries;
+    enum err_code code = batch_verify(&b->header, e);
+    arena_clear(&c->opened);
+    return code != ERR_OK ? code : batch_open(b, &c->raw, &c->opened, &entries, e);
+}
+
 /* Meaning and form of its entries, as if it stood alone in a block above the newest held one. */
 static enum err_code chain_submit_trial(struct chain *c, const struct batch *b, int64_t now, uint32_t *bad_entry,
                                         struct err *e) {
@@ -80,6 +103,6 @@ enum err_code chain_submit(struct chain *c, struct slice bytes, int64_t now, enu
         *answer = POOL_HELD;
         return ERR_OK;
     }
-    code = chain_submit_trial(c, b, now, bad_entry, e);
+    code = chain_submit_held(c, b) ? chain_submit_copy(c, b, e) : chain_submit_trial(c, b, now, bad_entry, e);
     return code != ERR_OK ? code : pool_add(c->o.pool, b, final_seq, answer, e);
 }

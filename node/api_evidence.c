@@ -11,7 +11,7 @@
 #include <sodium.h>
 
 enum { EVIDENCE_COMMIT_MS = 20000, EVIDENCE_DEADLINE_MS = 3600000, EVIDENCE_PAGE = 1000 };
-enum { EVIDENCE_ARENA = 32 << 20 };
+enum { EVIDENCE_SEEN_MS = 5000 /* from an entry's finality to the state that holds it */ };
 
 /* What every handler here works with. */
 struct evidence_desk {
@@ -165,7 +165,7 @@ static enum err_code evidence_demand(struct api_call *call, struct evidence_desk
     return evidence_ask(&ask, case_id, &d->entry, e);
 }
 
-/* Until the case is judged, or wait_ms are over. Renews d->state. */
+/* Until the case is judged, or it is there and wait_ms are over. Renews d->state. */
 static const struct cases_case *evidence_await(struct api_call *call, struct evidence_desk *d,
                                                const uint8_t case_id[EVIDENCE_CASE_SIZE], uint64_t wait_ms) {
     int64_t end = clock_monotonic_ms() + (int64_t)(wait_ms > 600000 ? 600000 : wait_ms);
@@ -176,9 +176,10 @@ static const struct cases_case *evidence_await(struct api_call *call, struct evi
         audit_state_release(d->state);
         d->state = channel_audit(d->c->channel);
         k = cases_module_find(d->state, case_id);
-        if ((k && k->state >= CASES_JUDGED) || now >= end || !atomic_load(&call->node->running))
+        if ((k && (k->state >= CASES_JUDGED || now >= end)) || now >= end + EVIDENCE_SEEN_MS ||
+            !atomic_load(&call->node->running))
             return k;
-        (void)channel_wait(d->c->channel, height, now + 200 < end ? now + 200 : end);
+        (void)channel_wait(d->c->channel, height, now + (k ? 200 : 20));
     }
 }
 

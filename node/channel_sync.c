@@ -193,6 +193,22 @@ void channel_fetch_serve(struct channel *c, int32_t from, uint64_t request, stru
     buf_release(&b);
 }
 
+static void fetch_ask(struct channel *c, int32_t peer, const struct digest *hash) {
+    if (!fetch_asked(c, hash))
+        c->asked[c->asked_next++ % CORE_FETCH_MAX] = *hash;
+    channel_send(c, peer, ENVELOPE_GET_BLOCK, 0, digest_slice(hash));
+}
+
+/* A wanted block stands on one that is not here: that one first, then it again. The core learns of a parent only from
+ * a header that it was given, and it is given none before the block can be checked. */
+static void fetch_parent(struct channel *c, int32_t from, const struct header *h, const struct digest *hash) {
+    if (h->height <= chain_tip(c->chain)->height + 1)
+        return; /* it stands on no final block: it never can be */
+    c->orphan = *hash;
+    c->orphan_parent = h->prev;
+    fetch_ask(c, from, &h->prev);
+}
+
 void channel_fetch_received(struct channel *c, int32_t from, struct slice block) {
     struct core_event ev = {.type = CORE_EVENT_BODY_AVAILABLE};
     struct header *h = &ev.u.body_available.header;
@@ -220,8 +236,17 @@ void channel_fetch_received(struct channel *c, int32_t from, struct slice block)
         channel_fatal(c, &e);
     if (rc == ERR_OK || at_fault)
         *asked = (struct digest){{0}}; /* a second copy costs nothing any more */
+    if (rc == ERR_NOT_FOUND && !at_fault) {
+        fetch_parent(c, from, h, &ev.u.body_available.hash);
+        return;
+    }
     if (rc == ERR_OK) {
+        struct digest hash = ev.u.body_available.hash;
         channel_step(c, &ev);
+        if (digest_eq(&hash, &c->orphan_parent)) {
+            c->orphan_parent = (struct digest){{0}};
+            fetch_ask(c, from, &c->orphan);
+        }
     } else if (at_fault) {
         ev = (struct core_event){.type = CORE_EVENT_VALIDATED, .u.validated = {header_hash(h), false}};
         channel_step(c, &ev);

@@ -86,6 +86,7 @@ static void fsck_progress(void *ctx, uint64_t done, uint64_t total) {
 static enum err_code fsck_report(struct fsck_told *t, const char *a, uint64_t av, const char *b, uint64_t bv,
                                  struct err *e) {
     struct buf doc;
+    bool sorted = strcmp(a, b) < 0; /* keys of a canonical map ascend */
     enum err_code rc;
     if (!t->c->json) {
         fprintf(t->c->out, "%s: %llu %s, %llu %s: ", t->what, (unsigned long long)av, a, (unsigned long long)bv, b);
@@ -100,8 +101,8 @@ static enum err_code fsck_report(struct fsck_told *t, const char *a, uint64_t av
     pack_map(&doc, 3);
     pack_cstr(&doc, "checked");
     pack_map(&doc, 2);
-    pack_cstr(&doc, a), pack_u64(&doc, av);
-    pack_cstr(&doc, b), pack_u64(&doc, bv);
+    pack_cstr(&doc, sorted ? a : b), pack_u64(&doc, sorted ? av : bv);
+    pack_cstr(&doc, sorted ? b : a), pack_u64(&doc, sorted ? bv : av);
     pack_cstr(&doc, "faults"), pack_u64(&doc, t->faults);
     pack_cstr(&doc, "store"), pack_cstr(&doc, t->what);
     if ((rc = buf_check(&doc, e)) == ERR_OK)

@@ -88,7 +88,7 @@ static void hostile_vote(const struct hostile *h, const char *kind, unsigned n, 
     if (strcmp(kind, "other-channel") == 0)
         m.channel = genesis_channel_id(&h->node.genesis, h->other);
     if (strcmp(kind, "replay-epoch") == 0)
-        m.epoch = n % 2 ? 0 : 7;
+        m.epoch = n % 2 ? 2 : 7;
     m.vote = (struct cert_vote){.type = CERT_NULLIFY, .epoch = m.epoch, .view = 1 + n % 50,
                                 .signer = (uint32_t)set_find_name(&h->set, slice_str(h->node.id))};
     randombytes_buf(m.vote.sig.b, sizeof m.vote.sig.b);
