@@ -88,7 +88,8 @@ static const struct record_object *object(const struct record *r, uint32_t i) {
 #define WHEN "\"ts\":\"2026-11-22T10:00:00.5+08:00\","
 
 static void test_administrator_queries_a_user(void **state) {
-    const struct record *r = run("{" WHO WHEN "\"module\":\"user\",\"op\":\"/api/user/query\",\"id\":9007199254740993,\"code\":0}");
+    const struct record *r =
+        run("{" WHO WHEN "\"module\":\"user\",\"op\":\"/api/user/query\",\"id\":9007199254740993,\"code\":0}");
     (void)state;
     is(r->actor.name, "张伟");
     is(r->actor.type, "admin");
@@ -106,7 +107,8 @@ static void test_administrator_queries_a_user(void **state) {
 }
 
 static void test_fund_configuration_and_login(void **state) {
-    const struct record *r = run("{" WHO WHEN "\"op\":\"config\",\"fund\":\"F1\",\"amount\":12345678901234567890.10,\"flag\":true}");
+    const struct record *r =
+        run("{" WHO WHEN "\"op\":\"config\",\"fund\":\"F1\",\"amount\":12345678901234567890.10,\"flag\":true}");
     (void)state;
     is(object(r, 0)->type, "fund");
     is(schema_pair_get(&r->custom, slice_str("amount")), "12345678901234567890.10");
@@ -118,8 +120,9 @@ static void test_fund_configuration_and_login(void **state) {
 }
 
 static void test_service_on_three_machines_is_four_objects(void **state) {
-    const struct record *r = run("{" WHO WHEN "\"op\":\"deploy\",\"service\":\"S\",\"version\":\"1.2\",\"targets\":[{\"ip\":\"A\",\"slot\":1},"
-                                 "{\"ip\":\"B\"},{\"ip\":\"C\",\"slot\":3}]}");
+    const struct record *r = run(
+        "{" WHO WHEN "\"op\":\"deploy\",\"service\":\"S\",\"version\":\"1.2\",\"targets\":[{\"ip\":\"A\",\"slot\":1},"
+        "{\"ip\":\"B\"},{\"ip\":\"C\",\"slot\":3}]}");
     (void)state;
     assert_int_equal(r->objects.count, 4);
     is(object(r, 0)->type, "service");
@@ -181,9 +184,11 @@ static void test_what_is_missing_is_a_dead_letter_that_names_it(void **state) {
     dead("{" WHO WHEN "\"op\":\"x\"}", "all: objects: the log names nothing that was acted on (id)");
     dead("{" WHO WHEN "\"op\":\"x\",\"id\":null}", "all: objects: the log names nothing that was acted on (id)");
     dead("{" WHO WHEN "\"op\":\"x\",\"id\":\"\"}", "all: objects: the log names nothing that was acted on (id)");
-    dead("{" WHO WHEN "\"op\":\"x\",\"named\":\"y\"}", "all: objects.type: the log does not say what kind of object (kind)");
+    dead("{" WHO WHEN "\"op\":\"x\",\"named\":\"y\"}",
+         "all: objects.type: the log does not say what kind of object (kind)");
     dead("{" WHO "\"ts\":\"2026-02-30T00:00:00Z\",\"op\":\"x\",\"id\":1}", "all: time: no date of the calendar");
-    dead("{" WHO "\"ts\":\"2026-02-03T00:00:00\",\"op\":\"x\",\"id\":1}", "all: time: states no zone, and none is configured");
+    dead("{" WHO "\"ts\":\"2026-02-03T00:00:00\",\"op\":\"x\",\"id\":1}",
+         "all: time: states no zone, and none is configured");
     dead("{" WHO WHEN "\"op\":\"x\",\"id\":1,\"id\":2}", "all: a key that is read stands twice in the log");
     dead("{" WHO WHEN "\"op\":", "all: no JSON: it ends too early");
     dead("\xff\xfe", "no valid UTF-8 at byte 0");
@@ -206,7 +211,8 @@ static void test_hostile_json_is_refused_in_bounds(void **state) {
 }
 
 static void test_paths_are_checked(void **state) {
-    static const char *const bad[] = {"", "a.", ".a", "a..b", "a[", "a[]", "a[1", "a[x]", "a[0]b", "\"a", "\"\"", "a[99999999]"};
+    static const char *const bad[] = {"",    "a.",   ".a",    "a..b", "a[",   "a[]",
+                                      "a[1", "a[x]", "a[0]b", "\"a",  "\"\"", "a[99999999]"};
     struct json_path p;
     struct err e;
     (void)state;
