@@ -85,7 +85,7 @@ lint: deps-check ## formatting, layers, names, static analysis
 	$(Q)sh tests/support/lint_layers.sh
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(LIB) $(NODE_LIB)
 	$(Q)sh tests/support/lint_prefix.sh $(call obj,$(LIB_SRC) $(NODE_LIB_SRC))
-	$(Q)printf '%s\n' $(LIB_SRC) $(NODE_SRC) | xargs -P $$(nproc) -n 4 clang-tidy --quiet -- $(CPPFLAGS) -std=c11
+	$(Q)printf '%s\n' $(LIB_SRC) $(NODE_SRC) | xargs -P $$(nproc) -I{} clang-tidy --quiet {} -- $(CPPFLAGS) -std=c11
 format: ## let clang-format write
 	$(Q)clang-format -i $(C_FILES)
 ci: ## what decides whether a change lands

@@ -124,7 +124,7 @@ static enum err_code desk_answer_new(struct desk *d, struct desk_channel *x, con
                                .by = slice_str(d->n->id)};
     uint8_t key_box[SEALED_BOUND_SIZE];
     const char *wrong = desk_wrong_request(d, x, r);
-    struct vault_item item;
+    struct vault_item item = {0};
     enum vault_state state = VAULT_MISSING;
     struct digest hash;
     enum err_code rc = ERR_OK;
