@@ -177,7 +177,7 @@ static void desk_answer(struct desk *d, struct desk_channel *x, const struct cas
     }
     if (rc == ERR_OK && !(asker = genesis_node_find(&d->n->genesis, rq.u.request.asker)))
         rc = err_set(&e, ERR_NOT_FOUND, "the asker is not in genesis");
-    if (rc == ERR_OK) {
+    if (rc == ERR_OK && asker) {
         rc = spool_get(d->n->spool, SPOOL_ANSWERED, k->case_id, &d->cipher, &item, &e);
         if (rc == ERR_OK)
             rc = desk_answer_again(d, &rq.u.request, k->request, asker->box, &item, &e);

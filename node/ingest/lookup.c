@@ -78,7 +78,7 @@ static enum err_code read_quoted(struct lookup_reading *x, struct slice *cell) {
 static enum err_code read_cell(struct lookup_reading *x, bool *end) {
     const uint8_t *p = x->t->text.ptr;
     size_t len = x->t->text.len, from = x->at;
-    struct slice cell;
+    struct slice cell = slice_none();
     enum err_code rc = ERR_OK;
     if (x->at < len && p[x->at] == '"') {
         rc = read_quoted(x, &cell);
