@@ -80,7 +80,7 @@ static const struct schema_field links_fields[] = {
 static const struct schema links_schema = SCHEMA_OF("links", struct record_links, links_fields);
 
 /* A draft lacks what the door fills in: door_fills is SCHEMA_OPTIONAL there, 0 in what is committed. */
-#define RECORD_FIELDS(door_fills)                                                                                      \
+#define RECORD_FIELDS(door_fills, source_sub)                                                                          \
     {.key = "actor", .type = SCHEMA_MAP, AT(record, actor), .sub = &actor_schema},                                     \
         {.key = "bidx", .type = SCHEMA_LIST, OPTIONAL, AT(record, bidx), .max = 64, .sub = &token_schema},             \
         {.key = "custom",                                                                                              \
@@ -116,15 +116,21 @@ static const struct schema links_schema = SCHEMA_OF("links", struct record_links
         {.key = "raw_size", .type = SCHEMA_U64, OPTIONAL, AT(record, raw_size)},                                       \
         {.key = "server", .type = SCHEMA_STR, OPTIONAL, AT(record, server), .max = 64},                                \
         {.key = "service", .type = SCHEMA_STR, OPTIONAL, AT(record, service), .max = 64},                              \
-        {.key = "source", .type = SCHEMA_MAP, .flags = door_fills, AT(record, source), .sub = &source_schema},         \
+        {.key = "source", .type = SCHEMA_MAP, .flags = door_fills, AT(record, source), .sub = &(source_sub)},          \
         {.key = "std", .type = SCHEMA_LIST, OPTIONAL, AT(record, std), .max = 8, .sub = &std_schema},                  \
         {.key = "time", .type = SCHEMA_I64, AT(record, time)},                                                         \
         {.key = "time_end", .type = SCHEMA_I64, OPTIONAL, AT(record, time_end)},                                       \
         {.key = "uid", .type = SCHEMA_FIXED, .flags = door_fills, AT(record, uid), .max = RECORD_UID_SIZE},
 
-static const struct schema_field record_fields[] = {RECORD_FIELDS(0)};
+static const struct schema_field record_fields[] = {RECORD_FIELDS(0, source_schema)};
 const struct schema record_schema = SCHEMA_OF("record", struct record, record_fields);
-static const struct schema_field draft_fields[] = {RECORD_FIELDS(SCHEMA_OPTIONAL)};
+/* A map may be absent only if all its fields may (wire/schema.h). */
+static const struct schema_field draft_source_fields[] = {
+    {.key = "id", .type = SCHEMA_STR, OPTIONAL, AT(record_source, id), .max = 64},
+    {.key = "seq", .type = SCHEMA_U64, OPTIONAL, AT(record_source, seq)},
+};
+static const struct schema draft_source_schema = SCHEMA_OF("source", struct record_source, draft_source_fields);
+static const struct schema_field draft_fields[] = {RECORD_FIELDS(SCHEMA_OPTIONAL, draft_source_schema)};
 const struct schema record_draft_schema = SCHEMA_OF("record", struct record, draft_fields);
 
 static const struct schema_field dead_letter_fields[] = {

@@ -5,6 +5,7 @@
 #include "wire/mem.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 /* ---- the validator set ---- */
 
@@ -205,8 +206,21 @@ static enum err_code channel_open_core(struct channel *c, struct err *e) {
     return rc == ERR_OK ? channel_start_core(c, e) : rc;
 }
 
+/* Renames a directory; what was put aside before goes. */
+static enum err_code channel_put_aside(const char *path, const char *aside, struct err *e) {
+    static const char *const files[] = {"data.mdb", "lock.mdb"};
+    char old[4200];
+    size_t i;
+    for (i = 0; i < sizeof files / sizeof files[0]; i++) {
+        snprintf(old, sizeof old, "%s/%s", aside, files[i]);
+        (void)unlink(old);
+    }
+    (void)rmdir(aside);
+    return rename(path, aside) == 0 ? ERR_OK : err_errno(e, "putting %s aside", path);
+}
+
 static enum err_code channel_open_files(struct channel *c, struct err *e) {
-    char path[4096];
+    char path[4096], aside[4096];
     struct index_options io = {.path = path, .channel = c->id};
     bool rebuilt = false;
     enum err_code rc;
@@ -214,7 +228,15 @@ static enum err_code channel_open_files(struct channel *c, struct err *e) {
     if ((rc = home_mkdirs(path, e)) != ERR_OK || (rc = store_open_lmdb(path, &(struct store_options){0}, &c->store, e)))
         return rc;
     snprintf(path, sizeof path, "%s/index", c->o.dir);
-    if ((rc = index_open(&c->index, &io, &rebuilt, e)) != ERR_OK)
+    rc = index_open(&c->index, &io, &rebuilt, e);
+    if (rc == ERR_CORRUPT || rc == ERR_IO) { /* derived data that can't even be opened: put aside, and anew */
+        log_err(c->area, "the index cannot be opened", e);
+        snprintf(aside, sizeof aside, "%s/index.damaged", c->o.dir);
+        if ((rc = channel_put_aside(path, aside, e)) == ERR_OK)
+            rc = index_open(&c->index, &io, &rebuilt, e);
+        rebuilt = true;
+    }
+    if (rc != ERR_OK)
         return rc;
     if (rebuilt)
         log_line(LOG_WARN, c->area, "the index was damaged or old: it is built anew from the blocks");

@@ -247,7 +247,7 @@ static void node_channel_misbehaved(void *ctx, struct channel *channel, struct s
 }
 
 void node_fatal(const struct err *why) {
-    fprintf(stderr, "assayd: stops: %s: %s\n", err_name(why->code), why->text);
+    fprintf(stderr, "assayd: stops: %s: %s\n", err_text(why->code), why->text);
     _exit(err_exit_status(why->code)); /* nothing may be written any more: no clean-up */
 }
 static void node_channel_fatal(void *ctx, struct channel *channel, const struct err *why) {

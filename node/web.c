@@ -3,6 +3,7 @@
 
 #include "ledger/query.h"
 #include "node/api.h"
+#include "node/ingest/ingest.h"
 #include "node/log.h"
 #include "node/words.h"
 #include "wire/json.h"
@@ -192,6 +193,40 @@ static void web_entry(void *web, const struct http_request *q, struct http_respo
     buf_release(&params);
 }
 
+/* ---- logs in ---- */
+
+static void web_logs_answer(const struct ingest_posted *done, struct http_response *r) {
+    r->status = 202; /* durable here; final a little later: the outbox sees to that */
+    buf_printf(&r->body, "{\"dead\":%llu,\"first_seq\":%llu,\"last_seq\":%llu,\"logs\":%llu,\"repeated\":%s}\n",
+               (unsigned long long)done->dead, (unsigned long long)done->first_seq, (unsigned long long)done->last_seq,
+               (unsigned long long)done->logs, done->repeated ? "true" : "false");
+}
+
+static void web_logs(void *web, const struct http_request *q, struct http_response *r) {
+    struct web *w = web;
+    struct node_channel *c = web_channel(w, q, r);
+    struct ingest_post post = {.source = web_text(q, "source"),
+                               .server = web_text(q, "server"),
+                               .service = web_text(q, "service"),
+                               .body = q->body,
+                               .key = slice_str(http_header(q, "Idempotency-Key"))};
+    struct ingest_posted done = {0};
+    struct err e = {0};
+    if (!c)
+        return;
+    post.channel = slice_str(channel_name(c->channel));
+    if (!w->node->ingest)
+        http_fail(r, 403, ERR_NOT_ALLOWED, "only an enterprise's node takes logs", NULL);
+    else if (post.source.len == 0)
+        http_fail(r, 400, ERR_USAGE, "say from which source: ?source=NAME", NULL);
+    else if (ingest_post(w->node, &post, &done, &e) == ERR_OK)
+        web_logs_answer(&done, r);
+    else
+        http_fail_err(
+            r, &e,
+            e.code == ERR_FULL ? "the outbox is full: send the same again later, with the same Idempotency-Key" : NULL);
+}
+
 /* ---- start and stop ---- */
 
 static const struct http_route web_routes[] = {
@@ -201,6 +236,7 @@ static const struct http_route web_routes[] = {
     {"GET", "/v1/channels/<ch>/records", HTTP_READ, 0, web_records},
     {"GET", "/v1/channels/<ch>/entries/<n>", HTTP_READ, 0, web_entry},
     {"GET", "/v1/channels/<ch>/events", HTTP_READ, 0, web_events},
+    {"POST", "/v1/channels/<ch>/logs", HTTP_SUBMIT, 0, web_logs},
 };
 
 static unsigned web_roles(uint32_t role) {

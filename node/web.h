@@ -11,7 +11,10 @@
  *   GET  /v1/channels/<ch>/tile/entries/<N>...    entry bundles                          reader
  *   GET  /v1/channels/<ch>/records?...            a query                                reader
  *   GET  /v1/channels/<ch>/entries/<n>[?proof=1]  one entry                              reader
- *   GET  /v1/channels/<ch>/events                 each entry as it becomes final (SSE); event id = its number */
+ *   GET  /v1/channels/<ch>/events                 each entry as it becomes final (SSE); event id = its number
+ *   POST /v1/channels/<ch>/logs?source=ID[&server=..][&service=..]  NDJSON, a log a line      submitter
+ *        202 when they are durable here; 429 with Retry-After when the outbox is full; Idempotency-Key: a repeated
+ *        post with the same key takes nothing twice */
 #ifndef NODE_WEB_H
 #define NODE_WEB_H
 

@@ -4,7 +4,7 @@
  *
  * Frame:   u32 BE length (1..LIMIT_MESSAGE) ‖ bytes. Length 0 is a ping: it shows life, nobody sees it.
  * Write:   frames that wait are coalesced, urgent before bulk, into one TLS write of up to LINK_WRITE bytes.
- * Hello:   three frames, before anything else; see link_hello.h. The certificate alone is no identity: on the
+ * Hello:   four frames, before anything else; see link_hello.h. The certificate alone is no identity: on the
  *          accepting side the hello is. On the dialling side the certificate's name and the CA of the peer's own
  *          organisation are checked too, so that no other organisation's CA can put itself in between.
  *

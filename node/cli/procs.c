@@ -75,7 +75,7 @@ static enum err_code procs_add(struct procs *p, const char *nodes, const char *i
         return ERR_OK;
     if (p->count == PROCS_MAX)
         return err_set(e, ERR_TOO_LARGE, "%s: more than %d nodes", nodes, PROCS_MAX);
-    snprintf(n->id, sizeof n->id, "%s", id);
+    memcpy(n->id, id, strlen(id) + 1); /* at most LIMIT_NAME, as was checked */
     if (!realpath(path, n->home))
         return err_errno(e, "%s", path);
     procs_look(n);

@@ -138,6 +138,8 @@ static enum MHD_Result http_answer(struct http_exchange *x, struct http_response
     MHD_add_response_header(out, "X-Content-Type-Options", "nosniff");
     if (r->cache_control)
         MHD_add_response_header(out, "Cache-Control", r->cache_control);
+    if (r->status == 429 || r->status == 503)
+        MHD_add_response_header(out, "Retry-After", "1"); /* seconds */
     if (allow)
         MHD_add_response_header(out, "Allow", allow);
     if (r->status == 401)

@@ -276,7 +276,7 @@ enum err_code extractor_run(const struct extractor *x, struct extract_log *log, 
     rc = run_when(&r, applies);
     if (rc == ERR_OK && *applies)
         rc = run_elements(&r, zone, assigned, out);
-    if (rc == ERR_OK && *applies && view.ambiguous)
+    if ((rc == ERR_OK || rc == ERR_MALFORMED) && *applies && view.ambiguous)
         rc = err_set(e, ERR_MALFORMED, "a key that is read stands twice in the log");
     if (x->type->close)
         x->type->close(x, &view);

@@ -59,8 +59,8 @@ static enum err_code pipeline_extract(const struct pipeline *p, struct extract_l
         zone = &minutes;
     r->log_type = choice.log_type ? choice.log_type : looks;
     trace->log_type = r->log_type;
-    err_set(why, ERR_MALFORMED, choice.count ? "no extractor knows such a log"
-                                             : "no extractor is configured for this server and service");
+    err_set(why, ERR_MALFORMED,
+            choice.count ? "no extractor knows such a log" : "no extractor is configured for this server and service");
     if (!choice.count && log->parsed && !log->json) /* it could not even be tagged */
         err_set(why, log->json_error.code, "%s", log->json_error.text);
     for (i = 0; i < choice.count; i++) {

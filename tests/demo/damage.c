@@ -1,9 +1,8 @@
 /* tests/demo/damage.c -- what a forger, or a failing disk, does to a node; for the demonstration and tests.
- *   damage vault-forge HOME HASH       re-encrypts an altered log under the hash of the true one (needs the vault's key)
- *   damage vault-flip HOME HASH        flips a bit of a stored log
- *   damage vault-delete HOME HASH      removes a stored log without a trace
- *   damage block HOME CHANNEL HEIGHT   flips a bit in the middle of a stored block; the node must be stopped
- * The vault may be in use by its node meanwhile. Depends on: ledger/, tests/support/vault_forge. */
+ *   damage vault-forge HOME HASH       re-encrypts an altered log under the hash of the true one (needs the vault's
+ * key) damage vault-flip HOME HASH        flips a bit of a stored log damage vault-delete HOME HASH      removes a
+ * stored log without a trace damage block HOME CHANNEL HEIGHT   flips a bit in the middle of a stored block; the node
+ * must be stopped The vault may be in use by its node meanwhile. Depends on: ledger/, tests/support/vault_forge. */
 #include "ledger/chain_format.h"
 #include "tests/support/vault_forge.h"
 #include "wire/mem.h"

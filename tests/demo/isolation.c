@@ -4,8 +4,8 @@
  *                                                      kind "text": the value itself), prints one JSON document
  * Searched: every file of the homes as it lies there (free pages of the databases included), every key and value of
  * every database, all zstd frames found in any of these (blocks, batches), the index' packed terms, the vault's logs
- * decrypted, and each captured message. Hashes are looked for by their first 8 bytes, raw, in hex and in base64, so that
- * shortened ones are found too. The nodes must be stopped. */
+ * decrypted, and each captured message. Hashes are looked for by their first 8 bytes, raw, in hex and in base64, so
+ * that shortened ones are found too. The nodes must be stopped. */
 #include "ledger/chain_reader.h"
 #include "ledger/index_inner.h"
 #include "ledger/vault.h"

@@ -44,11 +44,11 @@ def lies(kind, count, want, peer):
         check("%s: %s is up again" % (kind, peer), net.wait(peers, lambda s: s["peers_up"] >= 2, 15) is not None)
 
 
-bans = ["garbage", "array-bomb", "oversized", "other-channel", "noncanonical", "bad-batch", "bad-block", "bad-vote",
+bans = ["garbage", "array-bomb", "oversized", "other-channel", "noncanonical", "bad-batch", "bad-block",
         "not-member"]
 for i, kind in enumerate(bans):
     lies(kind, 40, True, peers[i % 3] if kind != "not-member" else "acme-sub")
-for i, kind in enumerate(["replay-epoch", "gap-batch", "repeat-batch", "get-block", "get-range"]):
+for i, kind in enumerate(["replay-epoch", "gap-batch", "repeat-batch", "get-block", "get-range", "bad-vote"]):
     lies(kind, 400, False, peers[i % 3])
 check("one in a ban is refused", hostile("garbage", "acme-sub", 40).startswith("closed") and
       hostile("garbage", "acme-sub", 1).startswith("refused"))

@@ -138,6 +138,22 @@ static void test_nesting_is_bounded(void **state) {
     assert_int_equal(cursor_check(slice_of(deep, LIMIT_DEPTH + 2), LIMIT_DEPTH, &e), ERR_TOO_LARGE);
 }
 
+/* What the door fills in may be left out, the map of the source included. */
+static void test_draft_without_source_is_fine(void **state) {
+    struct record r;
+    struct record_object o[1];
+    struct schema_pair ext[1];
+    struct err e = {0};
+    (void)state;
+    fill(&r, o, ext, 1);
+    memset(r.uid, 0, sizeof r.uid);
+    memset(r.raw_hash, 0, sizeof r.raw_hash);
+    memset(&r.source, 0, sizeof r.source);
+    r.log_type = r.raw_commit = 0;
+    assert_int_equal(schema_check(&record_draft_schema, &r, &e), ERR_OK);
+    assert_int_not_equal(schema_check(&record_schema, &r, &e), ERR_OK);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_record_round_trip_is_identity),
@@ -145,6 +161,7 @@ int main(void) {
         cmocka_unit_test(test_record_without_subject_is_refused),
         cmocka_unit_test(test_every_non_canonical_form_is_refused),
         cmocka_unit_test(test_nesting_is_bounded),
+        cmocka_unit_test(test_draft_without_source_is_fine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
