@@ -82,7 +82,8 @@ class Report:
             self.line("   " + part.strip())
 
     def command(self, words):
-        self.line("   " + self.style("36", "$ " + " ".join(shlex.quote(w) for w in words)))
+        text = words if isinstance(words, str) else " ".join(shlex.quote(w) for w in words)
+        self.line("   " + self.style("36", "$ " + text))
 
     def output(self, text, most=14):
         lines = text.rstrip().splitlines()
@@ -144,6 +145,7 @@ class Tools:
             documents = [json.loads(part) for part in done.stdout.splitlines() if part.strip()]
         except ValueError as bad:
             raise Failed(f"assay {' '.join(words)}: --json is not JSON: {done.stdout[:200]}") from bad
+        documents = [d for d in documents if list(d) != ["error"]] or documents  # a "no" says why beside its answer
         return documents[0] if len(documents) == 1 else documents
 
     def wait(self, what, seconds, question):
@@ -233,7 +235,9 @@ class Logs:
         where = f"{node_home(node)}/logs"
         os.makedirs(where, exist_ok=True)
         self.tools.tool("make_logs", where, str(count), str(seed))
-        return json.loads(read(f"{where}/expected.json"))
+        expected = json.loads(read(f"{where}/expected.json"))
+        os.remove(f"{where}/expected.json")
+        return expected
 
     def configure(self, node, ingest):
         with open(f"{node_home(node)}/node.yaml", "a", encoding="utf-8") as f:
@@ -377,7 +381,7 @@ class Demo:
         count = answer["answers"][0]["count"] - self.latency["count"]
         self.report.check(count == expect - acme["broken"],
                           f"{count} records of acme are final: every log but {acme['broken']} that are cut in the middle", expect)
-        dead = self.tools.ask("query", "--home", node_home("fin-reg-1"), "--channel", "acme", "--kind", "dead_letter",
+        dead = self.tools.ask("query", "--home", node_home("fin-reg-1"), "--channel", "acme", "--kind", "dead-letter",
                               "--count")["answers"][0]["count"]
         self.report.check(dead == acme["broken"], f"those {dead} are committed as dead letters, with the reason")
         if self.logs.dpkg:
@@ -416,7 +420,7 @@ class Demo:
         self.killed_at = 0
         while reading.poll() is None:
             now = self.tools.channel("acme", "fin-reg-1")
-            if now["entries"] > expect * 3 // 10:
+            if now["entries"] > expect // 5:
                 os.kill(int(read(f"{node_home('acme-sub')}/pid")), signal.SIGKILL)
                 self.killed_at = now["height"]
                 return
@@ -426,7 +430,7 @@ class Demo:
         self.report.heading(4, "A validator is killed, and comes back", """
             While acme's logs were read, its subsidiary's node got SIGKILL. Three of four validators are enough; the
             channel went on. Now the node starts again and fetches what it missed.""")
-        self.report.command(["kill", "-9", f"$(cat {node_home('acme-sub')}/pid)"])
+        self.report.command("kill -9 $(cat " + node_home("acme-sub") + "/pid)")
         after = self.tools.channel("acme", "fin-reg-1")
         self.report.check(0 < self.killed_at < after["height"],
                           f"killed at block {self.killed_at}; without it the channel went on to block {after['height']}")
@@ -469,8 +473,9 @@ class Demo:
         picked = self.records[::max(1, len(self.records) // 4)][:4]
         if len(picked) < 4:
             raise Failed("there are no four records to ask for")
-        cases = [(None, "verified"), ("vault-forge", "mismatch"), ("vault-flip", "damaged"), ("vault-delete", "missing")]
-        for hit, (damage, verdict) in zip(picked, cases):
+        cases = [("nobody touched it", None, "verified"), ("altered and re-encrypted", "vault-forge", "mismatch"),
+                 ("one bit flipped", "vault-flip", "damaged"), ("deleted", "vault-delete", "missing")]
+        for hit, (what, damage, verdict) in zip(picked, cases):
             words = ["evidence", "request", str(hit["number"]), "--reason", "complaint 2026-17", "--deadline", "5m",
                      "--channel", "acme", "--home", home, "--as", "李监管"]
             if damage:
@@ -478,12 +483,11 @@ class Demo:
                 shutil.rmtree(f"{node_home('acme-hq')}/vault-of-the-forger", ignore_errors=True)
             self.report.command(["assay"] + words)
             case = self.tools.ask(*words, expect=0 if verdict == "verified" else None)
-            self.report.check(case.get("verdict") == verdict,
-                              f"{(damage or 'untouched').replace('vault-', '')}: the verdict is {verdict} ({case.get('words')})", case)
+            self.report.check(case.get("verdict") == verdict, f"{what}: {verdict} ({case.get('words')})", case)
         self.tools.show("evidence", "list", "--channel", "acme", "--home", node_home("data-reg-1"))
         listed = self.tools.ask("evidence", "list", "--channel", "acme", "--home", node_home("data-reg-1"))["cases"]
         verdicts = {c["entry"]: c.get("verdict") for c in listed}
-        self.report.check([verdicts.get(h["number"]) for h in picked] == [v for _, v in cases],
+        self.report.check([verdicts.get(h["number"]) for h in picked] == [c[2] for c in cases],
                           "all four verdicts are on the channel: the other regulator sees them too", verdicts)
 
     # -- 7
@@ -535,7 +539,7 @@ class Demo:
             While the nodes stand still, one bit of a block stored at acme's subsidiary is flipped. assay fsck finds it;
             the node, started again, finds it too, fetches the block from the other members and takes only what has the
             right hash.""")
-        home, height = node_home("acme-sub"), max(1, self.blocks // 2)
+        home, height = node_home("acme-sub"), self.records[len(self.records) // 2]["height"]
         made = json.loads(self.tools.tool("demo/damage", "block", home, "acme", str(height)))
         self.tools.show("fsck", "--home", home, "--channel", "acme", expect=5)
         documents = self.tools.ask("fsck", "--home", home, "--channel", "acme", expect=5)
@@ -581,6 +585,10 @@ class Demo:
         holder = self.search("acme.values", [node_home("acme-sub")])
         self.report.check(holder["found"] == holder["values"] > 0,
                           f"and all {holder['values']} values of acme with acme-sub, a rightful holder", holder["missing"])
+
+        heard = self.search("acme.values", ["--capture", f"{HOME}/capture/fin-reg-1.tap"])["kinds"]["text"]
+        self.report.check(heard[0] == heard[1] > 0,
+                          f"and all {heard[1]} names in the messages of fin-reg-1, so it can read messages", heard)
 
     def search(self, values, where):
         return json.loads(self.tools.tool("demo/isolation", "search", f"{HOME}/{values}", *where))
