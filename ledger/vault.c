@@ -25,7 +25,7 @@ enum {
 struct vault {
     struct group puts;
     struct kv *kv;
-    uint8_t *key;     /* guarded */
+    uint8_t *key;    /* guarded */
     ZSTD_CCtx *zstd; /* whoever is in kv_update: a context of its own for each log costs more than the log */
 };
 
