@@ -128,6 +128,7 @@ static enum err_code desk_answer_new(struct desk *d, struct desk_channel *x, con
     enum vault_state state = VAULT_MISSING;
     struct digest hash;
     enum err_code rc = ERR_OK;
+    ERR_ASSERT(recipient_box && d->n);
     memcpy(in.recipient_box, recipient_box, SEALED_KEY_SIZE);
     memcpy(in.own_box, d->n->keys.box_pub, SEALED_KEY_SIZE);
     memcpy(hash.b, r->raw_hash, DIGEST_SIZE);
