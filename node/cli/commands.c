@@ -93,7 +93,7 @@ const struct cli_command commands[] = {
     {"standard lint", "FILE...", "check standards before they are published; mistakes by line",
      "  assay standard lint genesis/demo/finance-ext.yaml\n",
      cmd_standard_lint_options, 1, CLI_ARGS, cmd_standard_lint},
-    {"standard publish", "FILE... [--channel NAME]... [--all-channels]", "publish standards, as a regulator",
+    {"standard publish", "FILE... [--parent | --all-channels | --channel NAME...]", "publish standards, as a regulator",
      "  assay standard publish finance-ext.yaml vocab.yaml --all-channels --home fin-reg-1 --as 李监管\n",
      cmd_standard_publish_options, 1, CLI_ARGS, cmd_standard_publish},
     {"standard list", "[--channel NAME]", "which standards there are, in which state, who acknowledged them",
