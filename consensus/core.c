@@ -330,8 +330,10 @@ static void core_recv(struct core *c, const struct core_event *ev) {
 static void core_validated(struct core *c, const struct core_event *ev) {
     struct core_block *b = core_block_find(c, &ev->u.validated.hash);
     if (b && b->state == CORE_BLOCK_ASKED)
-        b->state = ev->u.validated.ok ? CORE_BLOCK_VALID : CORE_BLOCK_BAD;
+        b->state = ev->u.validated.ok ? CORE_BLOCK_VALID : ev->u.validated.again ? CORE_BLOCK_WANT : CORE_BLOCK_BAD;
     core_block_advance(c);
+    if (b && b->state == CORE_BLOCK_WANT)
+        core_block_fetches(c);
 }
 
 static void core_peer(struct core *c, const struct core_event *ev) {

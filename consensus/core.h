@@ -132,6 +132,7 @@ struct core_event {
         struct {
             struct digest hash; /* block hash of the validate request */
             bool ok;
+            bool again; /* not ok, and not the block's fault: this copy is bad, or its parent is not here. Fetch it */
         } validated;
         uint64_t persisted_seq;
         struct {

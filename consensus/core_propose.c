@@ -190,7 +190,7 @@ static bool core_propose_my_turn(struct core *c) {
 
 bool core_propose_try(struct core *c) {
     struct core_tip tip;
-    uint64_t missing, wait = core_timer_backoff(c, c->unfinal ? c->unfinal - 1 : 0);
+    uint64_t missing, wait = core_timer_repropose(c);
     bool fresh;
     if (!core_propose_my_turn(c) || c->up->record_count + 4 > CORE_RECORDS_MAX || c->build_failed)
         return false;

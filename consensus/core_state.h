@@ -152,6 +152,7 @@ bool core_tip_unfinal(struct core *c);
 
 /* core_timer.c */
 uint64_t core_timer_backoff(const struct core *c, uint64_t times);
+uint64_t core_timer_repropose(const struct core *c); /* ms in a view before an unfinal tip is proposed again */
 bool core_timer_try(struct core *c);
 void core_timer_retry(struct core *c);
 uint64_t core_timer_deadline(struct core *c);

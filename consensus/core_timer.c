@@ -13,9 +13,15 @@ uint64_t core_timer_backoff(const struct core *c, uint64_t times) {
     return core_timer_cap(ms);
 }
 
+/* PROTOCOL 7.5. Half of the longest wait: what is re-proposed then must still arrive before others give the view up. */
+uint64_t core_timer_repropose(const struct core *c) {
+    uint64_t ms = core_timer_backoff(c, c->unfinal ? c->unfinal - 1 : 0);
+    return ms > CORE_BACKOFF_MS_MAX / 2 ? CORE_BACKOFF_MS_MAX / 2 : ms;
+}
+
 /* A proposal that is being waited for may come this late, and the view's end that late. */
 static uint64_t core_timer_limit(struct core *c, unsigned deltas) {
-    uint64_t wait = core_tip_unfinal(c) ? core_timer_backoff(c, c->unfinal ? c->unfinal - 1 : 0) : 0;
+    uint64_t wait = core_tip_unfinal(c) ? core_timer_repropose(c) : 0;
     return core_timer_cap(wait + core_timer_cap(c->delta * deltas * c->scale / 1000)) + (deltas > 2 ? c->delta : 0);
 }
 
@@ -160,7 +166,7 @@ uint64_t core_timer_deadline(struct core *c) {
         return at;
     core_timer_min(&at, c->retry_at);
     /* Past and still not proposed: then something else than time is missing. */
-    again = c->entered_at + core_timer_backoff(c, c->unfinal ? c->unfinal - 1 : 0);
+    again = c->entered_at + core_timer_repropose(c);
     if (core_leader(c) == (uint32_t)c->self && core_tip_unfinal(c) && !(s && s->has_prop) && again > c->now)
         core_timer_min(&at, again);
     if (!s || (!s->has_own[CERT_NULLIFY] && !s->has_own[CERT_FINALIZE])) {

@@ -30,8 +30,11 @@ static bool recv_propose_certs(struct core *c, const struct message *m) {
     return true;
 }
 
-static void recv_propose_block(struct core *c, const struct core_slot *s, const struct message *m) {
+/* Header and body are not what the leader signed: anyone may have cut or changed them on the way (PROTOCOL 2.6). So a
+ * copy that does not fit is its sender's fault, and no word on the proposal. */
+static void recv_propose_block(struct core *c, const struct message *m) {
     struct core_block *b = core_block_want(c, &m->prop.block_hash, m->prop.height, m->prop.view);
+    struct err e = {ERR_OK, ""};
     struct digest hash;
     if (!b) {
         if (m->prop.height > c->final.height) { /* far ahead of me */
@@ -45,8 +48,10 @@ static void recv_propose_block(struct core *c, const struct core_slot *s, const 
         hash = header_hash(&m->header);
         if (digest_eq(&hash, &m->prop.block_hash) && m->header.body_len == m->body.len)
             core_block_have(c, b, &m->header, m->body);
-        else
-            core_slot(c, s->view)->prop_bad = true;
+        else {
+            err_set(&e, ERR_MALFORMED, "propose: header or body is not what the proposal names");
+            core_fault(c, &e);
+        }
     }
     if (b->state == CORE_BLOCK_WANT && c->up->fetch_count < CORE_FETCH_MAX)
         c->up->fetch[c->up->fetch_count++] = (struct core_fetch){b->hash, b->height};
@@ -87,7 +92,7 @@ void recv_propose(struct core *c, const struct message *m) {
     core_vote_note(c, &vote, true);
     if (!digest_eq(&s->pid, &m->pid))
         return; /* the first one counts; core_vote_note has kept the evidence */
-    recv_propose_block(c, s, m);
+    recv_propose_block(c, m);
     core_vote_recount(c, s);
     if (s->view == c->view && core_propose_justified(c, s) == CORE_JUSTIFIED_NO)
         core_propose_missing(c, CORE_TO_SENDER);

@@ -124,12 +124,8 @@ static void channel_validated(struct channel *c, const struct core_validate *v, 
     if (rc != ERR_OK)
         log_line(LOG_WARN, c->area, "block %llu is not valid here: %s: %s", (unsigned long long)v->header.height,
                  err_name(rc), e.text);
-    if (rc != ERR_OK && !at_fault) { /* a bad copy, or its parent is not here: the core asks again */
-        struct core_fetch f = {.hash = v->hash, .height = v->header.height};
-        channel_fetch(c, &f);
-        return;
-    }
-    a->events[a->count++] = (struct core_event){.type = CORE_EVENT_VALIDATED, .u.validated = {v->hash, rc == ERR_OK}};
+    a->events[a->count++] = (struct core_event){.type = CORE_EVENT_VALIDATED,
+                                                .u.validated = {v->hash, rc == ERR_OK, rc != ERR_OK && !at_fault}};
 }
 
 static void channel_built(struct channel *c, const struct core_build *b, struct channel_answers *a) {

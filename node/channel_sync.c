@@ -248,7 +248,7 @@ void channel_fetch_received(struct channel *c, int32_t from, struct slice block)
             fetch_ask(c, from, &c->orphan);
         }
     } else if (at_fault) {
-        ev = (struct core_event){.type = CORE_EVENT_VALIDATED, .u.validated = {header_hash(h), false}};
+        ev = (struct core_event){.type = CORE_EVENT_VALIDATED, .u.validated = {header_hash(h), false, false}};
         channel_step(c, &ev);
     }
 }

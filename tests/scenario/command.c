@@ -13,11 +13,10 @@
  *   relay FILTER by=NODE for=NODE [strip]     the first such message once more, from another sender, arriving next
  *   crash | restart NODES      what was not synced is lost; START with what was
  *   sync off|on|now NODES      by hand or at once; now: one transaction is synced
- *   judge ok|bad|later|now NODES   the answers to validations; now: the late ones, ok
- *   build off|now NODES        builds are answered by hand
- *   peer up|down NODE NODES    the first sees the others' connections come or go
- *   break RULE NODES           a broken rule of struct core_mutation: these are liars, as from their next restart
- *   forge TYPE by=NODES to=NODES view=V [block=B|entries=ID,..] [on=VIEW] [kind=K] [epoch=E]
+ *   judge ok|bad|copy|later|now NODES   the answers to validations; copy: the body that came is bad, now: the late
+ * ones, ok build off|now NODES        builds are answered by hand peer up|down NODES NODES   the first see the others'
+ * connections come or go break RULE NODES           a broken rule of struct core_mutation: these are liars, as from
+ * their next restart forge TYPE by=NODES to=NODES view=V [block=B|entries=ID,..] [on=VIEW] [kind=K] [epoch=E]
  * [other=channel|set|root|sig] a message made with the real keys (cert: `by` are its signers) arrives there show
  * [NODES] | flight | disk NODES
  *
@@ -211,6 +210,8 @@ static void command_judge(struct command *c, uint32_t i) {
         node->judge = STAGE_JUDGE_OK;
     } else if (strcmp(c->word[1], "bad") == 0) {
         node->judge = STAGE_JUDGE_BAD;
+    } else if (strcmp(c->word[1], "copy") == 0) {
+        node->judge = STAGE_JUDGE_COPY;
     } else if (strcmp(c->word[1], "later") == 0) {
         node->judge = STAGE_JUDGE_LATER;
     } else {
@@ -250,13 +251,14 @@ static void command_restart(struct command *c, uint32_t i) {
 }
 
 static void command_peer(struct command *c) {
-    uint32_t at = (uint32_t)command_number(c, c->word[2]), nodes = command_nodes(c, c->word[3]), i;
-    for (i = 0; i < c->st->set.n && at < c->st->set.n; i++)
-        if ((nodes >> i & 1u) && c->st->nodes[at]->up) {
-            struct core_event ev = {.type = CORE_EVENT_PEER, .u.peer = {i, strcmp(c->word[1], "up") == 0}};
-            stage_step(c->st, at, &ev, CORE_TO_ALL);
-            stage_settle(c->st);
-        }
+    uint32_t at = command_nodes(c, c->word[2]), nodes = command_nodes(c, c->word[3]), i, k;
+    for (k = 0; k < c->st->set.n; k++)
+        for (i = 0; i < c->st->set.n; i++)
+            if ((at >> k & 1u) && (nodes >> i & 1u) && i != k && c->st->nodes[k]->up) {
+                struct core_event ev = {.type = CORE_EVENT_PEER, .u.peer = {i, strcmp(c->word[1], "up") == 0}};
+                stage_step(c->st, k, &ev, CORE_TO_ALL);
+                stage_settle(c->st);
+            }
 }
 
 static void command_relay(struct command *c) {
@@ -438,15 +440,40 @@ static void command_dispatch(struct command *c) {
     }
 }
 
+/* Of what was told since `from`, only what is final, broken or halted stays. */
+static void command_hush(struct buf *out, size_t from) {
+    size_t at = from, kept = from;
+    while (at < out->len) {
+        const uint8_t *end = memchr(out->ptr + at, '\n', out->len - at);
+        size_t len = (size_t)(end - (out->ptr + at)) + 1;
+        bool keep = memmem(out->ptr + at, len, " final b", 8) || memmem(out->ptr + at, len, "HALTS", 5) ||
+                    memmem(out->ptr + at, len, "BROKEN", 6);
+        if (keep)
+            memmove(out->ptr + kept, out->ptr + at, len);
+        kept += keep ? len : 0;
+        at += len;
+    }
+    out->len = kept;
+}
+
 bool command_run(struct stage **st, char *line, const char **wrong) {
     struct command c = {.st = *st};
+    size_t from = c.st ? c.st->out.len : 0;
+    bool quiet = false;
     char *word;
     for (word = strtok(line, " \t"); word && c.count < COMMAND_WORDS; word = strtok(NULL, " \t"))
-        c.word[c.count++] = word;
-    if (c.st)
+        if (c.count == 0 && !quiet && strcmp(word, "quiet") == 0)
+            quiet = true;
+        else
+            c.word[c.count++] = word;
+    if (c.st) {
         c.st->steps = 0;
+        c.st->commands++;
+    }
     if (c.count)
         command_dispatch(&c);
+    if (quiet && c.st)
+        command_hush(&c.st->out, from);
     *st = c.st;
     *wrong = c.wrong;
     return c.wrong == NULL;

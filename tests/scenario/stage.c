@@ -241,7 +241,8 @@ static void stage_judge(struct stage *st, uint32_t i, const struct core_update *
     for (k = 0; k < up->validate_count; k++) {
         const struct core_validate *v = &up->validate[k];
         int b = stage_block_find(st, &v->hash);
-        bool ok = b >= 0 && (v->body.len == 4 || node->has[b]) && node->judge != STAGE_JUDGE_BAD &&
+        bool copy = node->judge == STAGE_JUDGE_COPY && v->body.len;
+        bool ok = b >= 0 && (v->body.len == 4 || node->has[b]) && node->judge != STAGE_JUDGE_BAD && !copy &&
                   (st->blocks[b].parent < 0 || node->valid[st->blocks[b].parent]);
         if (ok) {
             node->has[b] = node->valid[b] = true;
@@ -252,7 +253,8 @@ static void stage_judge(struct stage *st, uint32_t i, const struct core_update *
         if (node->judge == STAGE_JUDGE_LATER)
             node->judged[b] = true;
         else
-            stage_later(st, (struct stage_todo){.node = i, .type = CORE_EVENT_VALIDATED, .block = b, .ok = ok});
+            stage_later(
+                st, (struct stage_todo){.node = i, .type = CORE_EVENT_VALIDATED, .block = b, .ok = ok, .again = copy});
     }
 }
 
@@ -409,6 +411,7 @@ static void stage_one(struct stage *st, const struct stage_todo *t) {
     } else if (t->type == CORE_EVENT_VALIDATED) {
         ev.u.validated.hash = st->blocks[t->block].hash;
         ev.u.validated.ok = t->ok;
+        ev.u.validated.again = t->again;
     } else {
         node->has[t->block] = true;
         ev.u.body_available.hash = st->blocks[t->block].hash;

@@ -68,7 +68,7 @@ struct stage_waiting {
     struct stage_bytes bytes;
 };
 
-enum stage_judge { STAGE_JUDGE_OK, STAGE_JUDGE_BAD, STAGE_JUDGE_LATER };
+enum stage_judge { STAGE_JUDGE_OK, STAGE_JUDGE_BAD, STAGE_JUDGE_LATER, STAGE_JUDGE_COPY };
 
 struct stage_node {
     struct core *core;
@@ -113,7 +113,7 @@ struct stage_todo {
     uint32_t node;
     enum core_event_type type;
     int block;
-    bool ok;
+    bool ok, again;
     struct core_build build;
 };
 
@@ -126,7 +126,7 @@ struct stage_prop {
 struct stage_sent {
     uint32_t node;
     struct digest bytes;
-    uint64_t view;
+    uint64_t view, told; /* told: in which command it was last */
     enum message_type type;
 };
 
@@ -150,7 +150,7 @@ struct stage {
     struct stage_sent sent[STAGE_SENT];
     size_t sent_count;
     struct core_update update;
-    uint64_t steps;
+    uint64_t steps, commands;
     struct buf out;
 };
 

@@ -118,17 +118,19 @@ static void stage_check_sent(struct stage *st, uint32_t from, struct slice bytes
     if (!durable)
         stage_say(st, "BROKEN %u: %s leaves before it is durable", from, name);
     for (i = 0; i < st->sent_count; i++) {
-        const struct stage_sent *s = &st->sent[i];
+        struct stage_sent *s = &st->sent[i];
         if (s->node != from || s->view != a.view || s->type != (enum message_type)a.type)
             continue;
         if (a.type != MESSAGE_PROPOSE && !digest_eq(&s->bytes, &d))
             stage_say(st, "BROKEN %u: another %s than before", from, name);
-        stage_say(st, "%u repeats %s", from, name);
+        if (s->told != st->commands)
+            stage_say(st, "%u repeats %s", from, name);
+        s->told = st->commands;
         return;
     }
     if (st->sent_count == STAGE_SENT)
         abort();
-    st->sent[st->sent_count++] = (struct stage_sent){from, d, a.view, (enum message_type)a.type};
+    st->sent[st->sent_count++] = (struct stage_sent){from, d, a.view, 0, (enum message_type)a.type};
     stage_say(st, "%u %s", from, name);
 }
 
