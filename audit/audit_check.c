@@ -53,7 +53,7 @@ static enum err_code check_by_kind(const struct audit_state *state, const struct
         rc = check_role(ctx, AUDIT_ENTERPRISE, entry->kind, e);
         return rc == ERR_OK ? check_gap(ctx, entry->body, a, e) : rc;
     case ENTRY_STANDARD:
-        return audit_rules_standard(state, ctx, entry->body, false, e);
+        return audit_rules_standard(state, ctx, entry->body, NULL, e);
     case ENTRY_ACKNOWLEDGEMENT:
         return audit_rules_ack(state, ctx, entry->body, a, e);
     case ENTRY_IMPORT:

@@ -87,20 +87,24 @@ static enum err_code rules_issuer(const struct audit_state *s, const struct audi
     return ERR_OK;
 }
 
-/* suspend, resume, revoke: by the organisation that issued it, and only where it makes a difference. */
+/* suspend, resume, revoke: by the organisation that issued it, and only where it makes a difference; those of the
+ * parent in the parent's order, so that an old one cannot be repeated. */
 static enum err_code rules_act(const struct audit_state *s, const struct audit_ctx *ctx, const struct standard_entry *h,
-                               bool from_parent, struct err *e) {
+                               const struct import *im, struct err *e) {
     const struct audit_version *v = audit_state_version(s, h->kind, h->id, h->version);
     const struct audit_member *issuer;
     bool suspended;
     if (!v)
         return err_set(e, ERR_NOT_FOUND, "no standard %.*s %.*s", SLICE_ARG(h->id), SLICE_ARG(h->version));
-    if (v->from_parent != from_parent)
+    if (v->from_parent != (im != NULL))
         return err_set(e, ERR_NOT_ALLOWED, "%.*s %.*s was published on %s: it is %s there", SLICE_ARG(h->id),
                        SLICE_ARG(h->version), v->from_parent ? "the parent" : "the channel",
                        standard_action_names[h->action]);
+    if (im && im->index <= v->parent_number)
+        return err_set(e, ERR_CONFLICT, "import: entry %llu of the parent is not after %llu, which is imported",
+                       (unsigned long long)im->index, (unsigned long long)v->parent_number);
     issuer = audit_state_node(s, v->std->head.issuer);
-    if (!from_parent && (!issuer || !slice_eq(issuer->org, ctx->submitter->org)))
+    if (!im && (!issuer || !slice_eq(issuer->org, ctx->submitter->org)))
         return err_set(e, ERR_NOT_ALLOWED, "%.*s %.*s was issued by another organisation", SLICE_ARG(h->id),
                        SLICE_ARG(h->version));
     suspended = v->suspended_at != 0;
@@ -111,17 +115,16 @@ static enum err_code rules_act(const struct audit_state *s, const struct audit_c
 }
 
 enum err_code audit_rules_standard(const struct audit_state *s, const struct audit_ctx *ctx, struct slice body,
-                                   bool from_parent, struct err *e) {
+                                   const struct import *im, struct err *e) {
     const struct standard *std = NULL;
     struct standard_entry h;
     struct arena a;
     enum err_code rc;
     arena_init(&a, LIMIT_ENTRY);
-    if ((rc = standard_read_entry(body, &a, &h, e)) != ERR_OK ||
-        (!from_parent && (rc = rules_issuer(s, ctx, &h, e)) != ERR_OK))
+    if ((rc = standard_read_entry(body, &a, &h, e)) != ERR_OK || (!im && (rc = rules_issuer(s, ctx, &h, e)) != ERR_OK))
         goto out;
     if (h.action != STANDARD_PUBLISH) {
-        rc = rules_act(s, ctx, &h, from_parent, e);
+        rc = rules_act(s, ctx, &h, im, e);
         goto out;
     }
     if (audit_state_version(s, h.kind, h.id, h.version)) {
@@ -166,5 +169,5 @@ enum err_code audit_rules_import(const struct audit_state *s, const struct audit
     if ((rc = import_read(body, a, &im, e)) != ERR_OK || (rc = p->verify_import(p->verify_ctx, &im, e)) != ERR_OK ||
         (rc = entry_read(im.entry, &inner, e)) != ERR_OK)
         return rc;
-    return audit_rules_standard(s, ctx, inner.body, true, e);
+    return audit_rules_standard(s, ctx, inner.body, &im, e);
 }

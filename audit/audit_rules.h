@@ -6,11 +6,12 @@
 
 #include "audit/audit_state.h"
 
-/* NOT_ALLOWED: not the issuer, or may not issue this kind · CONFLICT: version there already, id of another kind, does
+/* im: the import that carries it, NULL when it is published here.
+ * NOT_ALLOWED: not the issuer, or may not issue this kind · CONFLICT: version there already, id of another kind, does
  * not follow its predecessor, contradicts another (both named) · TOO_LARGE: no room · NOT_FOUND, UNSUPPORTED,
  * MALFORMED. */
 enum err_code audit_rules_standard(const struct audit_state *s, const struct audit_ctx *ctx, struct slice body,
-                                   bool from_parent, struct err *e) ERR_CHECKED;
+                                   const struct import *im, struct err *e) ERR_CHECKED;
 enum err_code audit_rules_ack(const struct audit_state *s, const struct audit_ctx *ctx, struct slice body,
                               struct arena *a, struct err *e) ERR_CHECKED;
 enum err_code audit_rules_import(const struct audit_state *s, const struct audit_ctx *ctx, struct slice body,

@@ -135,12 +135,13 @@ static struct audit_version *audit_state_own(struct audit_state *s, const struct
 }
 
 static enum err_code audit_state_publish(struct audit_state *s, const struct audit_ctx *ctx, struct slice body,
-                                         bool from_parent, struct err *e) {
+                                         const struct import *im, struct err *e) {
     struct audit_version v = {.height = ctx->height, .number = ctx->number, .time = ctx->time};
     enum err_code rc = standard_read(body, &v.std, e);
     if (rc != ERR_OK)
         return rc;
-    v.from_parent = from_parent;
+    v.from_parent = im != NULL;
+    v.parent_number = im ? im->index : 0;
     v.acts_from = v.std->head.effective_from > ctx->time ? v.std->head.effective_from : ctx->time;
     s->bytes += body.len;
     s->versions[s->count++] = v;
@@ -148,7 +149,7 @@ static enum err_code audit_state_publish(struct audit_state *s, const struct aud
 }
 
 static enum err_code audit_state_standard(struct audit_state *s, const struct audit_ctx *ctx, struct slice body,
-                                          bool from_parent, struct err *e) {
+                                          const struct import *im, struct err *e) {
     struct arena a;
     struct standard_entry h;
     struct audit_version *v;
@@ -157,13 +158,15 @@ static enum err_code audit_state_standard(struct audit_state *s, const struct au
     if ((rc = standard_read_entry(body, &a, &h, e)) != ERR_OK)
         goto out;
     if (h.action == STANDARD_PUBLISH) {
-        rc = audit_state_publish(s, ctx, body, from_parent, e);
+        rc = audit_state_publish(s, ctx, body, im, e);
     } else if (!(v = audit_state_own(s, &h))) {
         rc = err_set(e, ERR_NOT_FOUND, "no standard %.*s %.*s", SLICE_ARG(h.id), SLICE_ARG(h.version));
-    } else if (h.action == STANDARD_REVOKE) {
-        v->revoked_at = ctx->time;
     } else {
-        v->suspended_at = h.action == STANDARD_SUSPEND ? ctx->time : 0;
+        v->parent_number = im ? im->index : 0;
+        if (h.action == STANDARD_REVOKE)
+            v->revoked_at = ctx->time;
+        else
+            v->suspended_at = h.action == STANDARD_SUSPEND ? ctx->time : 0;
     }
 out:
     arena_release(&a);
@@ -201,7 +204,7 @@ static enum err_code audit_state_import(struct audit_state *s, const struct audi
     enum err_code rc;
     arena_init(&a, LIMIT_ENTRY);
     if ((rc = import_read(body, &a, &im, e)) == ERR_OK && (rc = entry_read(im.entry, &inner, e)) == ERR_OK)
-        rc = audit_state_standard(s, ctx, inner.body, true, e);
+        rc = audit_state_standard(s, ctx, inner.body, &im, e);
     arena_release(&a);
     return rc;
 }
@@ -222,7 +225,7 @@ bool audit_state_governed(const struct audit_state *s, enum entry_kind kind) {
 static enum err_code audit_state_own_kinds(struct audit_state *s, const struct audit_ctx *ctx,
                                            const struct entry *entry, struct err *e) {
     if (entry->kind == ENTRY_STANDARD)
-        return audit_state_standard(s, ctx, entry->body, false, e);
+        return audit_state_standard(s, ctx, entry->body, NULL, e);
     if (entry->kind == ENTRY_ACKNOWLEDGEMENT)
         return audit_state_ack(s, entry->body, e);
     return audit_state_import(s, ctx, entry->body, e);
@@ -449,6 +452,7 @@ struct digest audit_state_digest(const struct audit_state *s) {
         audit_state_hash_u64(&d, (uint64_t)v->suspended_at);
         audit_state_hash_u64(&d, (uint64_t)v->revoked_at);
         audit_state_hash_u64(&d, v->from_parent);
+        audit_state_hash_u64(&d, v->parent_number);
         digest_update(&d, slice_of(v->acks, sizeof v->acks));
     }
     for (i = 0; i < s->base->module_count; i++)

@@ -44,8 +44,8 @@ struct audit_policy {
     bool parent;                      /* is this the network's parent channel */
     /* Is the import's entry in the parent's log? A quorum-signed checkpoint and an inclusion proof; pure. NULL: imports
      * are UNSUPPORTED here. */
-    enum err_code (*verify_import)(void *ctx, const struct import *import, struct err *e);
-    void *verify_ctx; /* outlives every state */
+    enum err_code (*verify_import)(const void *ctx, const struct import *import, struct err *e);
+    const void *verify_ctx; /* outlives every state */
     /* On the parent: the pace in ms of the anchors of a channel of this network, 0 when there is no such channel or the
      * node is not a member of it. From genesis alone; pure. NULL: no anchors here. */
     uint64_t (*anchor_pace)(const void *ctx, const uint8_t channel[DIGEST_SIZE], struct slice node);
@@ -89,6 +89,7 @@ struct audit_version {
     int64_t suspended_at;            /* 0: not */
     int64_t revoked_at;              /* 0: not */
     bool from_parent;                /* came by an import entry */
+    uint64_t parent_number;          /* from_parent: the newest entry of the parent's log that was imported about it */
     uint8_t acks[LIMIT_MEMBERS / 8]; /* by member index */
 };
 

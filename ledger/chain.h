@@ -131,8 +131,9 @@ void chain_apply(struct chain *c);
 /* ---- batches at the door ---- */
 /* A carried batch from a submitter or a peer: form, channel, signature, window, meaning (as if in a block above the
  * newest held one at time `now`), then the pool. Errors name the entry; an entry
- * that contradicts what is committed is NONCONFORMING, so that CONFLICT and SEQUENCE always mean the batch's place. CONFLICT with POOL_WAS_FINAL unset: another
- * batch is final or waits under this seq. *b (may be NULL) tells what it was, its body borrowed from bytes. */
+ * that contradicts what is committed is NONCONFORMING, so that CONFLICT and SEQUENCE always mean the batch's place.
+ * CONFLICT with POOL_WAS_FINAL unset: another batch is final or waits under this seq. *b (may be NULL) tells what it
+ * was, its body borrowed from bytes. */
 enum err_code chain_submit(struct chain *c, struct slice bytes, int64_t now, enum pool_answer *answer, struct batch *b,
                            uint32_t *bad_entry, struct err *e) ERR_CHECKED;
 /* Last final sequence number of a submitter; 0 if none. */

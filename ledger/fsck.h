@@ -9,13 +9,21 @@
 #include "ledger/chain.h"
 
 /* X(name, text) */
-#define FSCK_KINDS(X)                                                                                                  \
-    X(META, "meta")                                                                                                    \
-    X(BLOCK, "block index")                                                                                            \
-    X(BODY, "block body")                                                                                              \
-    X(BATCH, "batch")                                                                                                  \
-    X(TREE, "tree root") X(LINK, "link to the block below") X(CERT, "certificate") X(SEQ, "sequence numbers")          \
-        X(PENDING, "unfinalised block") X(VOTE, "vote") X(PROOF, "justification") X(STORE, "database file")
+/* clang-format off */
+#define FSCK_KINDS(X) \
+    X(META, "meta") \
+    X(BLOCK, "block index") \
+    X(BODY, "block body") \
+    X(BATCH, "batch") \
+    X(TREE, "tree root") \
+    X(LINK, "link to the block below") \
+    X(CERT, "certificate") \
+    X(SEQ, "sequence numbers") \
+    X(PENDING, "unfinalised block") \
+    X(VOTE, "vote") \
+    X(PROOF, "justification") \
+    X(STORE, "database file")
+/* clang-format on */
 
 enum fsck_kind {
 #define FSCK_ENUM(name, text) FSCK_##name,

@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 struct home {
@@ -253,4 +254,9 @@ enum err_code home_raise_files(unsigned long want, unsigned long *got, struct er
     }
     *got = (unsigned long)r.rlim_cur;
     return ERR_OK;
+}
+
+bool home_disk_full(const char *path) {
+    struct statvfs v;
+    return statvfs(path, &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < 1 << 20;
 }

@@ -30,4 +30,8 @@ enum err_code home_write_file(const char *path, struct slice bytes, unsigned mod
 /* Raises the soft limit of open files towards `want` (or the hard limit); *got is what holds now. */
 enum err_code home_raise_files(unsigned long want, unsigned long *got, struct err *e) ERR_CHECKED;
 
+/* Has the file system under `path` less than a megabyte left? LMDB calls a write that was cut short by a full disk an
+ * input/output error. */
+bool home_disk_full(const char *path);
+
 #endif

@@ -2,6 +2,7 @@
  * The map is grown only by kv_update, which holds `writer` and waits for all readers (`map`, taken shared by them). */
 #include "ledger/kv.h"
 
+#include "ledger/home.h"
 #include "wire/digest.h"
 #include "wire/mem.h"
 
@@ -57,7 +58,7 @@ static enum err_code kv_error(int rc, const char *what, struct err *e) {
         return err_set(e, ERR_NO_MEMORY, "%s", what);
     case ENOSPC:
     case EDQUOT:
-        return err_set(e, ERR_NO_SPACE, "%s", what);
+        return err_set(e, ERR_NO_SPACE, "%s: the disk is full", what);
     default:
         return err_set(e, ERR_IO, "%s: %s", what, mdb_strerror(rc));
     }
@@ -309,6 +310,8 @@ static enum err_code kv_commit(struct kv_txn *t, struct err *e) {
         t->map_full = true;
         return ERR_FULL;
     }
+    if (rc == EIO && home_disk_full(t->k->path))
+        rc = ENOSPC;
     enum err_code c = kv_error(rc, "commit", e);
     atomic_store(&t->k->poison, (int)c);
     return c;

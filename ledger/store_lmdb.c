@@ -199,7 +199,11 @@ static void store_lmdb_abort(struct store_txn *base) {
 
 static enum err_code store_lmdb_commit(struct store_txn *base, struct err *e) {
     struct store_lmdb_txn *t = store_lmdb_txn_of(base);
+    MDB_env *env = mdb_txn_env(t->txn);
     int rc = mdb_txn_commit(t->txn); /* the commit point: durable when this returns 0 */
+    const char *path = NULL;
+    if (rc == EIO && mdb_env_get_path(env, &path) == 0 && home_disk_full(path))
+        rc = ENOSPC;
     mem_free(t);
     return rc == 0 ? ERR_OK : store_lmdb_err(rc, "commit", e);
 }

@@ -80,7 +80,7 @@ static enum err_code bundle_entry(struct bundle_work *w, uint64_t number, struct
     struct chain_reader_entry x;
     struct bundle_leaves leaves = {.count = 0};
     struct tree_reader in_batch = {.ctx = &leaves, .hashes = bundle_leaf_hashes};
-    struct tree_path path;
+    struct tree_path path = {.count = 0};
     uint32_t index, count;
     enum err_code rc = chain_reader_entry(w->r.src.reader, number, &x, e);
     if (rc != ERR_OK)
@@ -99,9 +99,11 @@ static enum err_code bundle_entry(struct bundle_work *w, uint64_t number, struct
     rc = chain_reader_each(w->r.src.reader, number - index, number - index + count, bundle_leaf, &leaves, e);
     if (rc == ERR_OK)
         rc = tree_inclusion(&in_batch, index, count, &path, e);
+    if (rc != ERR_OK)
+        return rc;
     w->batch.path = bundle_joined(a, &path);
     w->bundle.batch = &w->batch;
-    return rc;
+    return ERR_OK;
 }
 
 /* ---- its place and time ---- */
@@ -125,7 +127,7 @@ static enum err_code bundle_block(struct bundle_work *w, struct err *e) {
 }
 
 static enum err_code bundle_path(struct bundle_work *w, uint64_t number, struct slice *out, struct err *e) {
-    struct tree_path path;
+    struct tree_path path = {.count = 0};
     enum err_code rc = tree_inclusion(&w->r.hashes, number, w->cp.cert.tree_size, &path, e);
     if (rc == ERR_OK)
         *out = bundle_joined(&w->call->arena, &path);
@@ -214,7 +216,7 @@ static enum err_code bundle_anchor_entry(struct bundle_work *w, struct node_chan
     struct reading r = {0};
     struct reading_checkpoint cp = {.height = 0};
     struct chain_reader_entry x;
-    struct tree_path path;
+    struct tree_path path = {.count = 0};
     enum err_code rc;
     buf_init(&cp.note, NOTE_MAX);
     if ((rc = reading_open(&r, parent->channel, e)) == ERR_OK &&
@@ -237,7 +239,7 @@ static enum err_code bundle_anchor_of(struct bundle_work *w, struct node_channel
     struct node_channel *parent = bundle_parent(n);
     uint64_t own = w->cp.cert.tree_size, other;
     struct anchors_opening opening;
-    struct tree_path path;
+    struct tree_path path = {.count = 0};
     enum err_code rc;
     if (!n->anchors || !parent || parent == c)
         return ERR_OK;

@@ -7,9 +7,9 @@
 enum { DEAD_LETTERS = 1000 /* of one answer */ };
 
 static enum err_code ingest_of(struct api_call *call, struct err *e) {
-    return call->node->ingest ? ERR_OK
-                              : err_set(e, ERR_NOT_ALLOWED, "%s is not an enterprise's node: it ingests nothing",
-                                        call->node->id);
+    return call->node->ingest
+               ? ERR_OK
+               : err_set(e, ERR_NOT_ALLOWED, "%s is not an enterprise's node: it ingests nothing", call->node->id);
 }
 
 enum err_code api_ingest_status(struct api_call *call, struct err *e) {

@@ -69,6 +69,7 @@ static enum err_code standard_doc(struct api_call *call, const struct node_chann
     *out = (struct service_standard){.acked = {acked, count},
                                      .acts_from = v->acts_from,
                                      .channel = slice_str(channel_name(c->channel)),
+                                     .from_parent = v->from_parent,
                                      .grace_ms = (int64_t)h->grace_ms,
                                      .id = h->id,
                                      .issuer = h->issuer,

@@ -2,6 +2,7 @@
 #include "node/channel_inner.h"
 #include "node/clock.h"
 #include "node/log.h"
+#include "node/parent.h"
 #include "wire/mem.h"
 
 #include <stdio.h>
@@ -80,6 +81,8 @@ enum err_code channel_audit_empty(struct channel *c, struct audit_state **out, s
     struct audit_policy policy = {.members = members,
                                   .member_count = n,
                                   .parent = c->o.founding->parent,
+                                  .verify_import = parent_verify_import,
+                                  .verify_ctx = c->o.genesis,
                                   .anchor_pace = channel_anchor_pace,
                                   .anchor_ctx = c->o.genesis};
     enum err_code rc;

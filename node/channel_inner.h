@@ -112,7 +112,7 @@ struct channel {
     struct digest asked[CORE_FETCH_MAX]; /* newest blocks asked for by hash, in a ring */
     uint32_t asked_next;
     struct digest orphan, orphan_parent; /* a fetched block that waits for the one below it */
-    struct channel_served *served; /* by node index of genesis */
+    struct channel_served *served;       /* by node index of genesis */
 
     struct mailbox *follower_box; /* any: requests to serve */
 

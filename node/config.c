@@ -40,34 +40,26 @@ static const struct schema http_schema = SCHEMA_OF("http", struct config_http, h
 
 static const struct schema_field limits_fields[] = {
     {.key = "outbox_bytes", .type = SCHEMA_U64, OPTIONAL, AT(config_limits, outbox_bytes), .min = 1 << 20},
-    {.key = "peer_queue", .type = SCHEMA_U64, OPTIONAL, AT(config_limits, peer_queue), .min = 16, .max = 1 << 20},
-    {.key = "vault_bytes", .type = SCHEMA_U64, OPTIONAL, AT(config_limits, vault_bytes)},
 };
 static const struct schema limits_schema = SCHEMA_OF("limits", struct config_limits, limits_fields);
 
 static const struct schema_field config_fields[] = {
-    {.key = "gather_ms", .type = SCHEMA_U64, OPTIONAL, AT(config_body, gather_ms), .min = 1, .max = 60000},
     {.key = "http", .type = SCHEMA_MAP, OPTIONAL, AT(config_body, http), .sub = &http_schema},
     {.key = "id", .type = SCHEMA_STR, AT(config_body, id), .min = 1, .max = LIMIT_NAME},
     {.key = "ingest", .type = SCHEMA_RAW, OPTIONAL, AT(config_body, ingest), .max = YAML_SIZE},
     {.key = "limits", .type = SCHEMA_MAP, OPTIONAL, AT(config_body, limits), .sub = &limits_schema},
     {.key = "listen", .type = SCHEMA_STR, OPTIONAL, AT(config_body, listen), .max = 262},
-    {.key = "log", .type = SCHEMA_STR, OPTIONAL, AT(config_body, log), .max = CONFIG_PATH},
     {.key = "role", .type = SCHEMA_ENUM, AT(config_body, role), .names = config_role_names},
 };
 const struct schema config_schema = SCHEMA_OF("node.yaml", struct config_body, config_fields);
 
 static void config_defaults(struct config_body *b) {
-    if (!b->gather_ms)
-        b->gather_ms = 20;
     if (!b->http.body_max)
         b->http.body_max = 8 << 20;
     if (!b->http.connections_max)
         b->http.connections_max = 64;
     if (!b->limits.outbox_bytes)
         b->limits.outbox_bytes = 1 << 30;
-    if (!b->limits.peer_queue)
-        b->limits.peer_queue = 1024;
 }
 
 static enum err_code config_check_keys(struct config *c, struct err *e) {

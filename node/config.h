@@ -33,8 +33,6 @@ struct config_http {
 
 struct config_limits {
     uint64_t outbox_bytes; /* default 1 GiB */
-    uint64_t peer_queue;   /* messages queued to a peer; default 1024 */
-    uint64_t vault_bytes;  /* 0: no limit */
 };
 
 struct config_body {
@@ -43,8 +41,6 @@ struct config_body {
     struct slice ingest; /* RAW; the ingest module reads it by yaml_struct(&doc, "ingest", ...) */
     struct config_limits limits;
     struct slice listen; /* "host:port" for nodes; absent: the address of genesis */
-    struct slice log;    /* path of the log, relative to home; absent: stderr */
-    uint64_t gather_ms;  /* gather entries this long before a batch is made; default 20 */
     uint32_t role;       /* enum config_role */
 };
 

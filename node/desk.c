@@ -77,7 +77,7 @@ struct desk_refusals {
 /* Entries that this node makes by itself are made anew, or were made by another meanwhile; those of people stay. */
 static bool desk_refusal(void *ctx, const struct outbox_refused *r) {
     const unsigned own = 1u << ENTRY_ACKNOWLEDGEMENT | 1u << ENTRY_ANCHOR | 1u << ENTRY_KEY_GRANT |
-                         1u << ENTRY_EVIDENCE_ANSWER | 1u << ENTRY_VERDICT;
+                         1u << ENTRY_EVIDENCE_ANSWER | 1u << ENTRY_VERDICT | 1u << ENTRY_IMPORT;
     struct desk_refusals *d = ctx;
     struct entry entry;
     if (entry_read(r->entry, &entry, NULL) == ERR_OK && own & 1u << entry.kind)
@@ -125,6 +125,8 @@ static void desk_turn(struct desk *d, struct desk_channel *x) {
     bool moved = now != x->state;
     audit_state_release(x->state);
     x->state = now;
+    for (size_t i = 0; moved && i < d->n->channel_count; i++) /* of the parent: all others have a look */
+        d->channels[i].imports |= x == &d->channels[i] || channel_founding(x->c->channel)->parent;
     if (!desk_look(x))
         return;
     if (moved || x->busy) {
@@ -132,8 +134,10 @@ static void desk_turn(struct desk *d, struct desk_channel *x) {
         desk_acknowledge(d, x);
         desk_cases(d, x);
     }
-    if (d->n->role == GENESIS_REGULATOR)
+    if (d->n->role == GENESIS_REGULATOR) {
         desk_findings(d, x);
+        desk_imports(d, x);
+    }
     chain_reader_pause(x->src.reader);
     desk_discard(x);
 }
@@ -225,6 +229,7 @@ enum err_code desk_new(struct node *n, struct desk **out, struct err *e) {
     for (size_t i = 0; i < n->channel_count; i++) {
         d->channels[i].c = &n->channels[i];
         d->channels[i].busy = true;
+        d->channels[i].imports = true;
     }
     *out = d;
     return ERR_OK;

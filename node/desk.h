@@ -4,14 +4,15 @@
  * node/courier. Source: docs/PROTOCOL.md 12.
  *
  *   enterprise  request to this node --vault--> spool (durable) --> answer entry (outbox) ; serves EVIDENCE_GET
- *   regulator   answer to this node  --EVIDENCE_GET--> spool --> judged --> verdict entry ; deadline passed --> "late"
+ *   regulator   standard on the parent --> import entry on each channel (D3)
+ *               answer to this node  --EVIDENCE_GET--> spool --> judged --> verdict entry ; deadline passed --> "late"
  *               records accepted with findings, holes in sources, proposals of other services --> finding entries
  *
  * Nothing of this needs memory of its own: what is to be done follows from the channel's state and the spool, so a kill
  * at any point is made good by the next start. Only the scan for findings keeps a position, in the outbox.
  * Invariants: D1 an answer entry is handed on only when its ciphertext is durable in the spool; after a restart the
- * same ciphertext is answered with again. D2 a ciphertext leaves only to the node that asked. D3 findings are filed by
- * the first connected regulator in the channel's order of members, each once.
+ * same ciphertext is answered with again. D2 a ciphertext leaves only to the node that asked. D3 findings and
+ * imports are filed by the first connected regulator in the channel's order of members, each once.
  *
  * Messages: EVIDENCE_GET body = case id[16]; EVIDENCE_DATA body = case id[16] ‖ ciphertext (none: not here). */
 #ifndef NODE_DESK_H

@@ -27,8 +27,9 @@ enum {
     DESK_HOLE_AGE_MS = 30000,  /* a hole younger than that may still be filled by what is under way */
     DESK_HOLES = 8,            /* of one source told at once */
     DESK_SPOOL_DAYS = 400,
-    DESK_SETTLE_MS = 5000,  /* after the start, before this node stands in for another regulator */
-    DESK_DISCARD_MS = 30000 /* between two looks at what was refused */
+    DESK_IMPORT_MS = 600000, /* before an import that the channel's rules refuse is looked at again */
+    DESK_SETTLE_MS = 5000,   /* after the start, before this node stands in for another regulator */
+    DESK_DISCARD_MS = 30000  /* between two looks at what was refused */
 };
 
 enum desk_mail { DESK_MAIL_GET = 1, DESK_MAIL_DATA, DESK_MAIL_PROPOSE, DESK_MAIL_STOP };
@@ -66,6 +67,7 @@ struct desk_channel {
     bool open;
     struct audit_state *state; /* that the last turn saw */
     bool busy;                 /* something is in the air or has a deadline */
+    bool imports;              /* the parent may have standards that this channel has not */
     int64_t discard_ms;
     size_t first; /* cases below are settled */
     struct desk_wait waits[DESK_WAITS];
@@ -93,6 +95,8 @@ bool desk_hand_on(struct desk_channel *x, struct buf *entry, const char *what);
 void desk_cases(struct desk *d, struct desk_channel *x);
 void desk_serve(struct desk *d, struct desk_channel *x, struct slice node, struct slice body);
 void desk_received(struct desk *d, struct desk_channel *x, struct slice node, struct slice body);
+/* desk_imports.c: brings the parent's standards into this channel (D3). */
+void desk_imports(struct desk *d, struct desk_channel *x);
 /* desk_findings.c */
 void desk_findings(struct desk *d, struct desk_channel *x);
 void desk_candidate(struct desk_channel *x, const struct desk_proposal *p, bool hole);

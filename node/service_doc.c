@@ -35,6 +35,7 @@ static const struct schema_field standard_fields[] = {
     TIME(service_standard, acts_from),
     TEXT(service_standard, channel, LIMIT_NAME),
     {FIELD(service_standard, definition, SCHEMA_RAW), .max = LIMIT_ENTRY},
+    FLAG(service_standard, from_parent),
     TIME(service_standard, grace_ms),
     BYTES(service_standard, hash, DIGEST_SIZE),
     TEXT(service_standard, id, STANDARD_ID),

@@ -23,6 +23,7 @@ struct service_standard {
     int64_t acts_from;
     struct slice channel;
     struct slice definition; /* RAW; show only */
+    bool from_parent;        /* published there, imported here */
     int64_t grace_ms;
     uint8_t hash[DIGEST_SIZE];
     struct slice id, issuer;

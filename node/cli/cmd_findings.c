@@ -25,7 +25,8 @@ enum err_code cmd_findings(struct cli *c, struct err *e) {
         return rc;
     out_table_init(&t, heads, sizeof heads / sizeof *heads, 1u);
     do {
-        rc = service_ask(c, &cl, "findings", &service_findings_ask_schema, &p, &service_findings_schema, &all, &call, e);
+        rc =
+            service_ask(c, &cl, "findings", &service_findings_ask_schema, &p, &service_findings_schema, &all, &call, e);
         for (uint32_t i = 0; rc == ERR_OK && i < all.findings.count; i++) {
             const struct service_finding *f = &((const struct service_finding *)all.findings.items)[i];
             out_cellf(&t, "%llu", (unsigned long long)f->number);

@@ -29,7 +29,10 @@ struct run_status {
     struct schema_list sources;
 };
 #define RUN_TEXT(member)                                                                                               \
-    { .key = #member, .type = SCHEMA_STR, .flags = SCHEMA_OPTIONAL, .offset = offsetof(struct run_source, member), .max = 4096 }
+    {                                                                                                                  \
+        .key = #member, .type = SCHEMA_STR, .flags = SCHEMA_OPTIONAL, .offset = offsetof(struct run_source, member),   \
+        .max = 4096                                                                                                    \
+    }
 #define RUN_NUMBER(member)                                                                                             \
     { .key = #member, .type = SCHEMA_U64, .flags = SCHEMA_OPTIONAL, .offset = offsetof(struct run_source, member) }
 static const struct schema_field source_fields[] = {
@@ -95,7 +98,8 @@ static enum err_code run_read(struct slice doc, struct arena *a, struct run_stat
 }
 
 static enum err_code run_print(struct cli *c, const struct run_status *s, struct err *e) {
-    static const char *const headings[] = {"SOURCE", "CHANNEL", "STATE", "FILES", "NUMBER", "RECORDS", "DEAD", "GAPS", "UNREAD", ""};
+    static const char *const headings[] = {"SOURCE",  "CHANNEL", "STATE", "FILES",  "NUMBER",
+                                           "RECORDS", "DEAD",    "GAPS",  "UNREAD", ""};
     const struct run_source *x = s->sources.items;
     struct out_table t;
     enum err_code rc;

@@ -56,7 +56,8 @@ static enum err_code try_publish(struct try_run *r, const struct audit_member *r
     standard_lint_init(&l);
     rc = standard_lint_yaml(&l, yaml, name, r->state, now, e);
     if (rc == ERR_OK)
-        rc = standard_lint_publish(buf_slice(&l.definition), regulator->node, slice_str("ingest test"), nonce, &entry, e);
+        rc = standard_lint_publish(buf_slice(&l.definition), regulator->node, slice_str("ingest test"), nonce, &entry,
+                                   e);
     if (rc == ERR_OK) {
         audit_check_begin(&check, r->state, number, now);
         rc = audit_check_next(&check, number, buf_slice(&entry), regulator, NULL, e);
@@ -70,7 +71,8 @@ static enum err_code try_publish(struct try_run *r, const struct audit_member *r
 }
 
 static enum err_code try_standards(struct try_run *r, struct err *e) {
-    struct audit_member regulator = {.node = slice_str("regulator"), .org = slice_str("regulator"), .role = AUDIT_REGULATOR};
+    struct audit_member regulator = {
+        .node = slice_str("regulator"), .org = slice_str("regulator"), .role = AUDIT_REGULATOR};
     struct audit_policy policy = {.members = &regulator, .member_count = 1};
     const char *path;
     enum err_code rc = ERR_OK;

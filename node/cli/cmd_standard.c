@@ -16,6 +16,7 @@ const struct cli_option cmd_standard_publish_options[] = {
     {"home", "DIR", "home of the regulator's node (default: $ASSAY_HOME, else .)"},
     {"channel", "NAME", "where it is published; may be repeated"},
     {"all-channels", NULL, "on every channel of the node but the parent"},
+    {"parent", NULL, "on the parent: every channel imports it from there"},
     {"as", "NAME", "the person who publishes (default: $USER)"},
     {NULL, NULL, NULL},
 };
@@ -125,15 +126,17 @@ static enum err_code standard_publish_on(struct cli *c, struct client *cl, struc
     return rc == ERR_OK ? rc : err_wrap(e, "channel %.*s", SLICE_ARG(channel));
 }
 
-/* On the channels named, on all, or on the only one. */
+/* On the parent, on the channels named, on all, or on the only one. */
 static enum err_code standard_publish_all(struct cli *c, struct client *cl, const struct standard_lint *l,
                                           struct err *e) {
     const struct node *n = cl->self;
     const char *name;
     size_t i;
     enum err_code rc = ERR_OK;
-    if (!cli_flag(c, "all-channels") && !cli_opt(c, "channel"))
+    if (!cli_flag(c, "all-channels") && !cli_flag(c, "parent") && !cli_opt(c, "channel"))
         return standard_publish_on(c, cl, slice_none(), l, e);
+    if (cli_flag(c, "parent"))
+        rc = standard_publish_on(c, cl, genesis_parent(&n->genesis)->name, l, e);
     for (i = 0; rc == ERR_OK && (name = cli_opt_nth(c, "channel", i)) != NULL; i++)
         rc = standard_publish_on(c, cl, slice_str(name), l, e);
     for (i = 0; rc == ERR_OK && cli_flag(c, "all-channels") && i < genesis_channel_count(&n->genesis); i++) {
@@ -167,7 +170,8 @@ enum err_code cmd_standard_publish(struct cli *c, struct err *e) {
 /* ---- list, show ---- */
 
 enum err_code cmd_standard_list(struct cli *c, struct err *e) {
-    static const char *const heads[] = {"id", "version", "kind", "state", "mode", "acts from", "acknowledged", "title"};
+    static const char *const heads[] = {"id",        "version",      "kind", "state", "mode",
+                                        "acts from", "acknowledged", "from", "title"};
     struct service_standard_ask p = {.channel = slice_str(cli_opt(c, "channel"))};
     struct service_standards all;
     struct service_call call;
@@ -185,6 +189,7 @@ enum err_code cmd_standard_list(struct cli *c, struct err *e) {
         out_cellf(&t, "%s", s->mode ? standard_mode_names[s->mode] : "");
         out_cellf(&t, "%s", service_time(s->acts_from, when));
         out_cellf(&t, "%u of %llu", s->acked.count, (unsigned long long)s->members);
+        out_cellf(&t, "%s", s->from_parent ? "parent" : "");
         out_cell(&t, s->title);
     }
     if (rc == ERR_OK && !c->json)
@@ -208,10 +213,10 @@ enum err_code cmd_standard_show(struct cli *c, struct err *e) {
     buf_init(&text, 1 << 20);
     if (rc == ERR_OK && !c->json) {
         memcpy(hash.b, s.hash, DIGEST_SIZE);
-        out_line(c, "%.*s\n%.*s %.*s (%s), %.*s on channel %.*s since %s\nissued by %.*s as entry %llu\nhash %s\n",
+        out_line(c, "%.*s\n%.*s %.*s (%s), %.*s on channel %.*s since %s\nissued by %.*s%s as entry %llu\nhash %s\n",
                  SLICE_ARG(s.title), SLICE_ARG(s.id), SLICE_ARG(s.version), standard_kind_names[s.kind],
                  SLICE_ARG(s.life), SLICE_ARG(s.channel), service_time(s.acts_from, when), SLICE_ARG(s.issuer),
-                 (unsigned long long)s.number, digest_hex(&hash, hex));
+                 s.from_parent ? " on the parent, imported" : "", (unsigned long long)s.number, digest_hex(&hash, hex));
         out_line(c, "acknowledged by %u of %llu:", s.acked.count, (unsigned long long)s.members);
         for (uint32_t i = 0; i < s.acked.count; i++)
             out_line(c, " %.*s", SLICE_ARG(((const struct slice *)s.acked.items)[i]));

@@ -15,12 +15,12 @@
 #include "node/node.h"
 
 enum {
-    INGEST_BATCH = 1024,      /* logs of one turn through the door */
+    INGEST_BATCH = 1024,        /* logs of one turn through the door */
     INGEST_BATCH_RAW = 2 << 20, /* ... and their bytes */
-    INGEST_POLL_MS = 150,     /* a source that is at its end looks again */
-    INGEST_BACKOFF_MS = 2000, /* longest wait while the outbox is full */
-    INGEST_KEYS = 80,         /* idempotency keys remembered for one posting source */
-    INGEST_KEY_MAX = 256      /* bytes of one */
+    INGEST_POLL_MS = 150,       /* a source that is at its end looks again */
+    INGEST_BACKOFF_MS = 2000,   /* longest wait while the outbox is full */
+    INGEST_KEYS = 80,           /* idempotency keys remembered for one posting source */
+    INGEST_KEY_MAX = 256        /* bytes of one */
 };
 
 struct ingest;

@@ -18,7 +18,13 @@ static const char *const ingest_kind_names[] = {NULL, "lines", "http", NULL};
 static const char *const ingest_begin_names[] = {NULL, "begin", "end", NULL};
 
 static const struct schema_field actor_fields[] = {
-    {.key = "ext", .type = SCHEMA_DICT, OPTIONAL, AT(ingest_actor, ext), .max = 32, .key_max = 48, .item_max = RECORD_VALUE},
+    {.key = "ext",
+     .type = SCHEMA_DICT,
+     OPTIONAL,
+     AT(ingest_actor, ext),
+     .max = 32,
+     .key_max = 48,
+     .item_max = RECORD_VALUE},
     {.key = "name", .type = SCHEMA_STR, AT(ingest_actor, name), .min = 1, .max = RECORD_NAME},
     {.key = "type", .type = SCHEMA_STR, AT(ingest_actor, type), .min = 1, .max = 32},
 };
@@ -58,7 +64,12 @@ static const struct schema_field rule_fields[] = {
 static const struct schema rule_schema = SCHEMA_OF("rule", struct ingest_rule, rule_fields);
 
 static const struct schema_field type_fields[] = {
-    {.key = "extractors", .type = SCHEMA_STRS, AT(ingest_log_type, extractors), .min = 1, .max = INGEST_TRIED, .item_max = 64},
+    {.key = "extractors",
+     .type = SCHEMA_STRS,
+     AT(ingest_log_type, extractors),
+     .min = 1,
+     .max = INGEST_TRIED,
+     .item_max = 64},
     {.key = "log_type", .type = SCHEMA_ENUM, AT(ingest_log_type, log_type), .names = record_log_type_names},
 };
 static const struct schema type_schema = SCHEMA_OF("log_type", struct ingest_log_type, type_fields);
@@ -71,19 +82,45 @@ static const struct schema_field table_fields[] = {
 static const struct schema table_schema = SCHEMA_OF("table", struct ingest_table, table_fields);
 
 static const struct schema_field extend_fields[] = {
-    {.key = "columns", .type = SCHEMA_DICT, OPTIONAL, AT(ingest_extend, columns), .max = 32, .key_max = 48, .item_max = 64},
+    {.key = "columns",
+     .type = SCHEMA_DICT,
+     OPTIONAL,
+     AT(ingest_extend, columns),
+     .max = 32,
+     .key_max = 48,
+     .item_max = 64},
     {.key = "element", .type = SCHEMA_STR, AT(ingest_extend, element), .min = 1, .max = 48},
     {.key = "table", .type = SCHEMA_STR, AT(ingest_extend, table), .min = 1, .max = 64},
 };
 static const struct schema extend_schema = SCHEMA_OF("extend", struct ingest_extend, extend_fields);
 
 static const struct schema_field body_fields[] = {
-    {.key = "extend", .type = SCHEMA_LIST, OPTIONAL, AT(ingest_body, extend), .max = INGEST_EXTENDS, .sub = &extend_schema},
-    {.key = "extractors", .type = SCHEMA_LIST, OPTIONAL, AT(ingest_body, extractors), .max = INGEST_EXTRACTORS, .sub = &extract_schema},
+    {.key = "extend",
+     .type = SCHEMA_LIST,
+     OPTIONAL,
+     AT(ingest_body, extend),
+     .max = INGEST_EXTENDS,
+     .sub = &extend_schema},
+    {.key = "extractors",
+     .type = SCHEMA_LIST,
+     OPTIONAL,
+     AT(ingest_body, extractors),
+     .max = INGEST_EXTRACTORS,
+     .sub = &extract_schema},
     {.key = "log_types", .type = SCHEMA_LIST, OPTIONAL, AT(ingest_body, log_types), .max = 3, .sub = &type_schema},
     {.key = "map", .type = SCHEMA_LIST, OPTIONAL, AT(ingest_body, map), .max = INGEST_RULES, .sub = &rule_schema},
-    {.key = "sources", .type = SCHEMA_LIST, OPTIONAL, AT(ingest_body, sources), .max = INGEST_SOURCES, .sub = &source_schema},
-    {.key = "tables", .type = SCHEMA_LIST, OPTIONAL, AT(ingest_body, tables), .max = INGEST_TABLES, .sub = &table_schema},
+    {.key = "sources",
+     .type = SCHEMA_LIST,
+     OPTIONAL,
+     AT(ingest_body, sources),
+     .max = INGEST_SOURCES,
+     .sub = &source_schema},
+    {.key = "tables",
+     .type = SCHEMA_LIST,
+     OPTIONAL,
+     AT(ingest_body, tables),
+     .max = INGEST_TABLES,
+     .sub = &table_schema},
 };
 const struct schema ingest_schema = SCHEMA_OF("ingest", struct ingest_body, body_fields);
 
@@ -121,7 +158,8 @@ static int config_table(const struct ingest_config *c, struct slice id) {
 }
 
 uint32_t ingest_config_looks(struct slice raw) {
-    static const char *const verbs[] = {"select ", "insert ", "update ", "delete ", "create ", "alter ", "drop ", "grant "};
+    static const char *const verbs[] = {"select ", "insert ", "update ", "delete ",
+                                        "create ", "alter ",  "drop ",   "grant "};
     size_t i, j;
     while (raw.len && (raw.ptr[0] == ' ' || raw.ptr[0] == '\t'))
         raw = slice_from(raw, 1);
@@ -153,7 +191,8 @@ static const struct ingest_rule *choose_rule(const struct ingest_config *c, stru
     uint32_t i;
     for (i = 0; i < c->body.map.count; i++) {
         int rank = (r[i].server.len ? 2 : 0) + (r[i].service.len ? 1 : 0);
-        if ((r[i].server.len && !slice_eq(r[i].server, server)) || (r[i].service.len && !slice_eq(r[i].service, service)))
+        if ((r[i].server.len && !slice_eq(r[i].server, server)) ||
+            (r[i].service.len && !slice_eq(r[i].service, service)))
             continue;
         if (rank > most) {
             most = rank;
@@ -211,7 +250,7 @@ static enum err_code compile_extractors(struct ingest_config *c, struct err *e) 
         char at[INGEST_AT];
         enum err_code rc;
         snprintf(at, sizeof at, "ingest.extractors[%u]", i);
-        rc = extractor_compile(&c->extractors[i], &x[i], &c->file.doc, at, &c->arena, e);
+        rc = extract_compile(&c->extractors[i], &x[i], &c->file.doc, at, &c->arena, e);
         if (rc != ERR_OK)
             return rc;
         for (j = 0; j < i; j++)
@@ -258,8 +297,8 @@ static enum err_code check_sources(struct ingest_config *c, struct err *e) {
         if (!s[i].extractors.count && !c->body.map.count && !c->body.log_types.count)
             return REFUSE(c, e, at, "names no \"extractors\", and there is neither \"map\" nor \"log_types\"");
         snprintf(path, sizeof path, "%s.tag", at);
-        if (s[i].tag && (rc = extractor_compile_tag(&c->tags[i], s[i].tag->pattern, s[i].tag->server,
-                                                    s[i].tag->service, &c->file.doc, path, &c->arena, e)) != ERR_OK)
+        if (s[i].tag && (rc = extract_compile_tag(&c->tags[i], s[i].tag->pattern, s[i].tag->server, s[i].tag->service,
+                                                  &c->file.doc, path, &c->arena, e)) != ERR_OK)
             return rc;
     }
     return ERR_OK;
@@ -326,7 +365,8 @@ static enum err_code check_extends(struct ingest_config *c, struct err *e) {
         if (table < 0)
             return REFUSE(c, e, at, "no table is called \"%.*s\"", SLICE_ARG(x[i].table));
         snprintf(at, sizeof at, "ingest.extend[%u].element", i);
-        if (!slice_eq_str(x[i].element, "actor") && (x[i].element.len < 8 || memcmp(x[i].element.ptr, "object:", 7) != 0))
+        if (!slice_eq_str(x[i].element, "actor") &&
+            (x[i].element.len < 8 || memcmp(x[i].element.ptr, "object:", 7) != 0))
             return REFUSE(c, e, at, "is \"actor\" or \"object:<type>\"");
         snprintf(at, sizeof at, "ingest.extend[%u].columns", i);
         for (j = 0; j < x[i].columns.count; j++)
@@ -371,9 +411,9 @@ enum err_code ingest_config_parse(struct ingest_config *c, struct slice text, co
 void ingest_config_release(struct ingest_config *c) {
     uint32_t i;
     for (i = 0; c->extractors && i < c->body.extractors.count; i++)
-        extractor_release(&c->extractors[i]);
+        extract_release(&c->extractors[i]);
     for (i = 0; c->tags && i < c->body.sources.count; i++)
-        extractor_release(&c->tags[i]);
+        extract_release(&c->tags[i]);
     for (i = 0; c->tables && i < c->body.tables.count; i++)
         lookup_free(c->tables[i]);
     arena_release(&c->arena);

@@ -51,7 +51,7 @@ enum err_code ingest_lines_start(struct ingest_lines *l, struct err *e) ERR_CHEC
 /* ---- all of it ---- */
 struct ingest {
     struct node *node;
-    pthread_rwlock_t gate; /* read: a post runs by `config`; write: it is replaced */
+    pthread_rwlock_t gate;                    /* read: a post runs by `config`; write: it is replaced */
     pthread_mutex_t posts[INGEST_POST_LOCKS]; /* by hash of channel and source: one post at a time to a source */
     struct ingest_config *config;
     struct ingest_lines *lines;

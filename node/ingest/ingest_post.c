@@ -118,8 +118,9 @@ static enum err_code post_take(struct post_run *r, uint64_t skip, struct ingest_
         uint64_t dead = 0;
         for (; more && count < INGEST_BATCH && bytes < INGEST_BATCH_RAW; count++) {
             bool is_long = line.len > r->line_max;
-            r->items[count] = (struct ingest_item){
-                .raw = slice_of(line.ptr, is_long ? r->line_max : line.len), .seq = ++r->seq, .whole = is_long ? line.len : 0};
+            r->items[count] = (struct ingest_item){.raw = slice_of(line.ptr, is_long ? r->line_max : line.len),
+                                                   .seq = ++r->seq,
+                                                   .whole = is_long ? line.len : 0};
             bytes += line.len;
             more = post_line(&rest, &line);
         }
@@ -175,7 +176,8 @@ static enum err_code post_check(struct ingest *g, const struct ingest_post *p, s
     if (p->server.len > 64 || p->service.len > 64 || p->key.len > INGEST_KEY_MAX)
         return err_set(e, ERR_USAGE, "server and service have at most 64 bytes, an idempotency key %d", INGEST_KEY_MAX);
     if (r->taker.source && r->taker.source->kind != INGEST_HTTP)
-        return err_set(e, ERR_CONFLICT, "source \"%.*s\" reads files: nothing can be posted to it", SLICE_ARG(p->source));
+        return err_set(e, ERR_CONFLICT, "source \"%.*s\" reads files: nothing can be posted to it",
+                       SLICE_ARG(p->source));
     if (r->taker.source && node_channel(g->node, r->taker.source->channel) != r->taker.channel)
         return err_set(e, ERR_CONFLICT, "source \"%.*s\" belongs to another channel", SLICE_ARG(p->source));
     if ((!r->taker.source || !r->taker.source->tag) && post_line(&rest, &line)) {
@@ -183,7 +185,8 @@ static enum err_code post_check(struct ingest *g, const struct ingest_post *p, s
         struct slice server = s && s->server.len ? s->server : p->server;
         struct slice service = s && s->service.len ? s->service : p->service;
         if (!ingest_config_choose(g->config, s, server, service, ingest_config_looks(line)).count)
-            return err_set(e, ERR_CONFIG, "no extractor is configured for source \"%.*s\", server \"%.*s\", service \"%.*s\"",
+            return err_set(e, ERR_CONFIG,
+                           "no extractor is configured for source \"%.*s\", server \"%.*s\", service \"%.*s\"",
                            SLICE_ARG(p->source), SLICE_ARG(server), SLICE_ARG(service));
     }
     return ERR_OK;

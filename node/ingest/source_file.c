@@ -111,9 +111,8 @@ static bool source_file_long(struct source_file *s, struct source_file_one *f, s
         f->dirty = false;
         return false;
     }
-    *item = (struct source_file_item){.what = SOURCE_FILE_LONG,
-                                      .line = slice_of(s->data.ptr + s->at, s->line_max),
-                                      .bytes = end - f->offset - 1};
+    *item = (struct source_file_item){
+        .what = SOURCE_FILE_LONG, .line = slice_of(s->data.ptr + s->at, s->line_max), .bytes = end - f->offset - 1};
     f->offset = end;
     f->tail_len = 0;
     source_file_tail_read(f->fd, end, f->tail, &f->tail_len);

@@ -1,4 +1,5 @@
-/* node/ingest/source_file_impl.h -- inside of source_file*.c: reading (source_file.c), watching (source_file_watch.c). */
+/* node/ingest/source_file_impl.h -- inside of source_file*.c: reading (source_file.c), watching (source_file_watch.c).
+ */
 #ifndef NODE_INGEST_SOURCE_FILE_IMPL_H
 #define NODE_INGEST_SOURCE_FILE_IMPL_H
 
@@ -14,13 +15,13 @@ struct source_file_one {
     bool tail_known;                /* tail holds the bytes; else only mark is known */
     uint8_t tail[SOURCE_FILE_TAIL];
     size_t tail_len;
-    int fd;          /* -1: not opened yet */
-    bool present;    /* the glob names it */
-    bool copy;       /* of one that we read: not read itself, unless that one is truncated */
-    bool dirty;      /* there may be a whole line behind the offset */
-    bool last;       /* nothing will be added: a last line without LF counts */
-    unsigned quiet;  /* polls since it was missed and did not change */
-    uint64_t size;   /* when last looked at */
+    int fd;         /* -1: not opened yet */
+    bool present;   /* the glob names it */
+    bool copy;      /* of one that we read: not read itself, unless that one is truncated */
+    bool dirty;     /* there may be a whole line behind the offset */
+    bool last;      /* nothing will be added: a last line without LF counts */
+    unsigned quiet; /* polls since it was missed and did not change */
+    uint64_t size;  /* when last looked at */
     int64_t mtime_ns;
     char path[SOURCE_FILE_PATH];
 };

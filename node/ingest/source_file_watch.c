@@ -321,8 +321,13 @@ static void watch_new(struct source_file *s, const char *path, const struct watc
         close(fd);
         return;
     }
-    *f = (struct source_file_one){
-        .dev = w->dev, .ino = w->ino, .fd = fd, .present = true, .size = w->size, .mtime_ns = w->mtime_ns, .seen = w->size};
+    *f = (struct source_file_one){.dev = w->dev,
+                                  .ino = w->ino,
+                                  .fd = fd,
+                                  .present = true,
+                                  .size = w->size,
+                                  .mtime_ns = w->mtime_ns,
+                                  .seen = w->size};
     snprintf(f->path, sizeof f->path, "%s", path);
     f->copy = copied > 0;
     f->tail_known = true;

@@ -3,8 +3,8 @@
  *   hostile HOME PEER_ID CHANNEL OTHER_CHANNEL KIND COUNT
  * HOME's own node must be stopped. Connects as that node to PEER_ID (which must have the greater id), sends COUNT
  * messages of KIND, and prints "sent N" or "closed: WHY" when the peer ended the connection before.
- * Kinds: garbage array-bomb oversized other-channel not-member replay-epoch noncanonical bad-batch gap-batch repeat-batch
- *        get-block get-range bad-block bad-vote */
+ * Kinds: garbage array-bomb oversized other-channel not-member replay-epoch noncanonical bad-batch gap-batch
+ * repeat-batch get-block get-range bad-block bad-vote */
 #include "consensus/message.h"
 #include "ledger/batch.h"
 #include "ledger/entry.h"
@@ -66,7 +66,8 @@ static bool hostile_dial(struct hostile *h, const char *id) {
     target.address = address;
     target.ca_pem = buf_cstr(&ca);
     memcpy(target.link_public.b, to->link, SIGN_PUBLIC_SIZE);
-    if (link_dial(&h->node.link, &target, &(struct link_limits){0}, &(struct link_tap){0}, &handlers, &h->link, &e) != ERR_OK)
+    if (link_dial(&h->node.link, &target, &(struct link_limits){0}, &(struct link_tap){0}, &handlers, &h->link, &e) !=
+        ERR_OK)
         return false;
     for (i = 0; i < 500 && atomic_load(&h->state) == 0; i++)
         hostile_sleep(10);
@@ -83,13 +84,16 @@ static void hostile_envelope(const struct hostile *h, enum envelope_type type, c
 
 /* A vote with our own key: of another channel, another epoch, or with a broken signature. */
 static void hostile_vote(const struct hostile *h, const char *kind, unsigned n, struct buf *out) {
-    struct message m = {.type = MESSAGE_NULLIFY, .channel = h->set.channel, .epoch = h->set.epoch, .set_hash = h->set.hash};
+    struct message m = {
+        .type = MESSAGE_NULLIFY, .channel = h->set.channel, .epoch = h->set.epoch, .set_hash = h->set.hash};
     struct buf b;
     if (strcmp(kind, "other-channel") == 0)
         m.channel = genesis_channel_id(&h->node.genesis, h->other);
     if (strcmp(kind, "replay-epoch") == 0)
         m.epoch = n % 2 ? 2 : 7;
-    m.vote = (struct cert_vote){.type = CERT_NULLIFY, .epoch = m.epoch, .view = 1 + n % 50,
+    m.vote = (struct cert_vote){.type = CERT_NULLIFY,
+                                .epoch = m.epoch,
+                                .view = 1 + n % 50,
                                 .signer = (uint32_t)set_find_name(&h->set, slice_str(h->node.id))};
     randombytes_buf(m.vote.sig.b, sizeof m.vote.sig.b);
     buf_init(&b, 1 << 16);
@@ -109,7 +113,8 @@ static void hostile_batch(const struct hostile *h, const char *kind, unsigned n,
     buf_init(&carried, BATCH_CARRIED);
     annotation_entry(slice_none(), slice_str("hostile"), &entry);
     if (batch_builder_init(&builder, &e) != ERR_OK || batch_builder_add(&builder, buf_slice(&entry), &e) != ERR_OK ||
-        batch_builder_seal(&builder, &channel, seq, h->node.keys.submit, &h->node.keys.submit_pub, &carried, &hash, &e) != ERR_OK)
+        batch_builder_seal(&builder, &channel, seq, h->node.keys.submit, &h->node.keys.submit_pub, &carried, &hash,
+                           &e) != ERR_OK)
         exit(2);
     if (strcmp(kind, "bad-batch") == 0) { /* the signature stands in the header, before the body */
         struct batch b;
@@ -139,7 +144,8 @@ static void hostile_make(struct hostile *h, const char *kind, unsigned n, struct
     else if (strcmp(kind, "array-bomb") == 0 && n % 3 == 0)
         buf_bytes(out, bomb, sizeof bomb);
     else if (strcmp(kind, "array-bomb") == 0)
-        hostile_envelope(h, n % 3 == 1 ? ENVELOPE_CONSENSUS : ENVELOPE_BATCH, h->channel, slice_of(bomb, sizeof bomb), out);
+        hostile_envelope(h, n % 3 == 1 ? ENVELOPE_CONSENSUS : ENVELOPE_BATCH, h->channel, slice_of(bomb, sizeof bomb),
+                         out);
     else if (strcmp(kind, "oversized") == 0)
         hostile_envelope(h, ENVELOPE_CONSENSUS, h->channel, slice_of(big, sizeof big), out);
     else if (strcmp(kind, "not-member") == 0)

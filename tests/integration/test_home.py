@@ -76,7 +76,7 @@ else:
     client.wait()
     check("disk full: the node stops", not net.alive(NODE))
     code = net.procs[NODE].poll()
-    check("disk full: exit status 5, with a clear word", code == 5 and "space" in net.log(NODE)[-400:],
+    check("disk full: exit status 5, with a clear word", code == 5 and "no space left" in net.log(NODE)[-400:],
           (code, net.log(NODE)[-400:]))
     more = acks(path)
     acked += more

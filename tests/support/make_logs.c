@@ -1,7 +1,7 @@
 /* tests/support/make_logs.c -- program `make_logs DIR COUNT SEED`: logs of two HTTP systems, as the demonstration reads
- * them (genesis/demo/ingest-acme.yaml). Writes DIR/crm.jsonl, DIR/trade.jsonl and DIR/expected.json, COUNT lines in all.
- * The same seed gives the same bytes (of one build): arithmetic of its own, no clock, no locale.
- * One line in 2000 is cut in the middle: a dead letter. */
+ * them (genesis/demo/ingest-acme.yaml). Writes DIR/crm.jsonl, DIR/trade.jsonl and DIR/expected.json, COUNT lines in
+ * all. The same seed gives the same bytes (of one build): arithmetic of its own, no clock, no locale. One line in 2000
+ * is cut in the middle: a dead letter. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -41,8 +41,10 @@ static void put(struct made *m, const char *fmt, ...) {
     m->len += n > 0 && (size_t)n < LINE - m->len ? (size_t)n : 0;
 }
 
-static const char *const surnames[] = {"王", "李", "张", "刘", "陈", "杨", "黄", "赵", "吴", "周", "徐", "孙", "马", "朱", "胡", "欧阳"};
-static const char *const given[] = {"伟", "芳", "娜", "秀英", "敏", "静", "丽", "强", "磊", "军", "洋", "勇", "艳", "杰", "娟", "涛", "明", "超", "霞", "平"};
+static const char *const surnames[] = {"王", "李", "张", "刘", "陈", "杨", "黄", "赵",
+                                       "吴", "周", "徐", "孙", "马", "朱", "胡", "欧阳"};
+static const char *const given[] = {"伟", "芳", "娜", "秀英", "敏", "静", "丽", "强", "磊", "军",
+                                    "洋", "勇", "艳", "杰",   "娟", "涛", "明", "超", "霞", "平"};
 static const char *const cities[] = {"上海", "北京", "深圳", "杭州", "成都", "武汉", "西安", "乌鲁木齐"};
 static const char *const service_staff[] = {"zhangwei", "wangfang", "lina", "aierken", "zhuyun"};
 static const char *const analysts[] = {"hupeng", "ouyangxue", "xujie"};
@@ -75,8 +77,8 @@ static void put_time(struct made *m) {
         since -= 31;
         month = 4;
     }
-    put(m, "2025-%02d-%02dT%02d:%02d:%02d.%03d+08:00", month, (int)since + 1, (int)(ms / 3600000), (int)(ms / 60000 % 60),
-        (int)(ms / 1000 % 60), (int)(ms % 1000));
+    put(m, "2025-%02d-%02dT%02d:%02d:%02d.%03d+08:00", month, (int)since + 1, (int)(ms / 3600000),
+        (int)(ms / 60000 % 60), (int)(ms / 1000 % 60), (int)(ms % 1000));
 }
 
 /* ---- the first system: it says userid ---- */
@@ -84,8 +86,10 @@ static void put_time(struct made *m) {
 static void crm_head(struct made *m, const char *module, const char *api, const char *who) {
     put(m, "{\"ts\":\"");
     put_time(m);
-    put(m, "\",\"trace\":\"%016llx\",\"module\":\"%s\",\"api\":\"%s\",\"method\":\"POST\",", (unsigned long long)next(m), module, api);
-    put(m, "\"operator\":{\"account\":\"%s\",\"kind\":\"%s\",\"from\":\"%s\"},", who, below(m, 3) ? "admin" : "employee", PICK(m, cities));
+    put(m, "\",\"trace\":\"%016llx\",\"module\":\"%s\",\"api\":\"%s\",\"method\":\"POST\",",
+        (unsigned long long)next(m), module, api);
+    put(m, "\"operator\":{\"account\":\"%s\",\"kind\":\"%s\",\"from\":\"%s\"},", who,
+        below(m, 3) ? "admin" : "employee", PICK(m, cities));
 }
 
 static void crm_users(struct made *m, unsigned count) {
@@ -104,8 +108,9 @@ static void crm_one_user(struct made *m) {
     unsigned u;
     crm_head(m, "user-service", "/api/user/query", PICK(m, service_staff));
     u = pick_user(m);
-    put(m, "\"request\":{\"userid\":\"U%u\",\"fields\":[\"name\",\"mobile\"]},\"response\":{\"code\":\"%s\",\"name\":\"", u,
-        below(m, 40) ? "0" : "403");
+    put(m,
+        "\"request\":{\"userid\":\"U%u\",\"fields\":[\"name\",\"mobile\"]},\"response\":{\"code\":\"%s\",\"name\":\"",
+        u, below(m, 40) ? "0" : "403");
     put_name(m);
     put(m, "\",\"mobile\":\"139%08u\"}}", below(m, 100000000));
 }
@@ -115,14 +120,17 @@ static void crm_profile(struct made *m) {
     char api[64];
     snprintf(api, sizeof api, "/api/user/U%u/profile", u);
     crm_head(m, "user-service", api, PICK(m, service_staff));
-    put(m, "\"request\":{\"userid\":\"U%u\",\"change\":{\"address\":\"%s市人民路%u号\"},\"why\":\"%s\"},\"response\":{\"code\":\"0\"}}", u,
-        PICK(m, cities), 1 + below(m, 999), PICK(m, reasons));
+    put(m,
+        "\"request\":{\"userid\":\"U%u\",\"change\":{\"address\":\"%s市人民路%u号\"},\"why\":\"%s\"},\"response\":{"
+        "\"code\":\"0\"}}",
+        u, PICK(m, cities), 1 + below(m, 999), PICK(m, reasons));
 }
 
 static void crm_range(struct made *m) {
     unsigned export = below(m, 6) == 0;
     m->range++;
-    crm_head(m, "user-service", export ? "/api/users/export" : "/api/users", export ? PICK(m, analysts) : PICK(m, service_staff));
+    crm_head(m, "user-service", export ? "/api/users/export" : "/api/users",
+             export ? PICK(m, analysts) : PICK(m, service_staff));
     put(m, "\"request\":{\"city\":\"%s\",\"limit\":%d},", PICK(m, cities), RANGE);
     crm_users(m, RANGE);
 }
@@ -136,7 +144,8 @@ static void crm_login(struct made *m) {
 
 static void crm_cache(struct made *m) { /* nothing classifies it: it says in words what it is */
     crm_head(m, "admin-console", "/internal/cache/flush", PICK(m, ops_staff));
-    put(m, "\"remark\":\"清理%s的会话缓存\",\"request\":{\"service\":\"%s\"},\"response\":{\"code\":\"0\"}}", PICK(m, cities), PICK(m, services));
+    put(m, "\"remark\":\"清理%s的会话缓存\",\"request\":{\"service\":\"%s\"},\"response\":{\"code\":\"0\"}}",
+        PICK(m, cities), PICK(m, services));
 }
 
 static void crm_line(struct made *m) {
@@ -158,7 +167,9 @@ static void crm_line(struct made *m) {
 /* ---- the second system: it says user_account, and looks different ---- */
 
 static void trade_head(struct made *m, const char *module, const char *interface, const char *who) {
-    put(m, "{\"app\":\"trade\",\"module\":\"%s\",\"time_ms\":%lld,\"who\":\"%s\",\"whoType\":\"operator\",\"interface\":\"%s\",\"seqNo\":%llu,",
+    put(m,
+        "{\"app\":\"trade\",\"module\":\"%s\",\"time_ms\":%lld,\"who\":\"%s\",\"whoType\":\"operator\",\"interface\":"
+        "\"%s\",\"seqNo\":%llu,",
         module, (long long)m->now, who, interface, (unsigned long long)(9007199254740993ULL + next(m) % 1000000000ULL));
 }
 
@@ -172,7 +183,8 @@ static void trade_account(struct made *m) {
     u = pick_user(m);
     put(m, "\"params\":{\"user_account\":\"U%u\"},\"result\":{\"status\":\"OK\",\"rows\":[", u);
     for (i = 0; i < rows; i++)
-        put(m, "%s{\"user_account\":\"U%u\",\"balance\":\"%u.%02u\"}", i ? "," : "", pick_user(m), below(m, 9000000), below(m, 100));
+        put(m, "%s{\"user_account\":\"U%u\",\"balance\":\"%u.%02u\"}", i ? "," : "", pick_user(m), below(m, 9000000),
+            below(m, 100));
     put(m, "]}}");
 }
 
@@ -183,7 +195,8 @@ static void trade_fund(struct made *m, int change) {
     trade_head(m, "product", interface, change ? PICK(m, managers) : PICK(m, analysts));
     put(m, "\"params\":{\"fund\":\"F%06u\"", fund);
     if (change)
-        put(m, ",\"change\":{\"申购费率\":\"0.%02u%%\",\"单日限额\":\"%u0000.00\"},\"reason\":\"%s\"", below(m, 100), 1 + below(m, 500), PICK(m, reasons));
+        put(m, ",\"change\":{\"申购费率\":\"0.%02u%%\",\"单日限额\":\"%u0000.00\"},\"reason\":\"%s\"", below(m, 100),
+            1 + below(m, 500), PICK(m, reasons));
     put(m, "}");
     trade_tail(m);
     m->configs += (uint64_t)change;
@@ -193,7 +206,8 @@ static void trade_freeze(struct made *m) {
     int release = below(m, 3) == 0;
     trade_head(m, "risk", release ? "/api/fk_unfrozen" : "/api/fk_frozen", PICK(m, risk_staff));
     put(m, "\"params\":{\"user_account\":\"U%u\",", pick_user(m));
-    put(m, "\"amount\":\"%u.%02u\",\"currency\":\"CNY\",\"basis\":\"%s\"}", 1 + below(m, 5000000), below(m, 100), PICK(m, reasons));
+    put(m, "\"amount\":\"%u.%02u\",\"currency\":\"CNY\",\"basis\":\"%s\"}", 1 + below(m, 5000000), below(m, 100),
+        PICK(m, reasons));
     trade_tail(m);
     m->frozen += (uint64_t)!release;
 }
@@ -201,7 +215,8 @@ static void trade_freeze(struct made *m) {
 static void trade_deploy(struct made *m) {
     unsigned first = below(m, HOSTS - 3), i;
     trade_head(m, "release", "/api/service/deploy", "wuxia");
-    put(m, "\"params\":{\"application\":\"%s\",\"version\":\"%u.%u.%u\",\"targets\":[", PICK(m, services), 1 + below(m, 4), below(m, 20), below(m, 10));
+    put(m, "\"params\":{\"application\":\"%s\",\"version\":\"%u.%u.%u\",\"targets\":[", PICK(m, services),
+        1 + below(m, 4), below(m, 20), below(m, 10));
     for (i = 0; i < 3; i++) {
         put(m, "%s{\"ip\":\"", i ? "," : "");
         put_ip(m, first + i);
@@ -280,11 +295,12 @@ int main(int argc, char **argv) {
         return 1;
     rc = make_all(&m, crm, trade, strtoull(argv[2], NULL, 10));
     fprintf(expected,
-            "{\"broken\":%llu,\"configs\":%llu,\"crm\":%llu,\"deploys\":%llu,\"frozen\":%llu,\"hot_crm\":%llu,\"hot_trade\":%llu,"
+            "{\"broken\":%llu,\"configs\":%llu,\"crm\":%llu,\"deploys\":%llu,\"frozen\":%llu,\"hot_crm\":%llu,\"hot_"
+            "trade\":%llu,"
             "\"hot_user\":\"U%u\",\"range\":%llu,\"trade\":%llu}\n",
-            (unsigned long long)m.broken, (unsigned long long)m.configs, (unsigned long long)m.crm, (unsigned long long)m.deploys,
-            (unsigned long long)m.frozen, (unsigned long long)m.hot_crm, (unsigned long long)m.hot_trade, 100000 + HOT,
-            (unsigned long long)m.range, (unsigned long long)m.trade);
+            (unsigned long long)m.broken, (unsigned long long)m.configs, (unsigned long long)m.crm,
+            (unsigned long long)m.deploys, (unsigned long long)m.frozen, (unsigned long long)m.hot_crm,
+            (unsigned long long)m.hot_trade, 100000 + HOT, (unsigned long long)m.range, (unsigned long long)m.trade);
     rc |= fclose(crm) | fclose(trade) | fclose(expected);
     if (rc)
         fprintf(stderr, "make_logs: %s\n", strerror(errno));

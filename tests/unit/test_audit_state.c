@@ -190,7 +190,7 @@ static void test_rebuild_equals_replay(void **state) {
     print_message("%u of %d steps accepted and replayed\n", n, STEPS);
 }
 
-static enum err_code verify(void *ctx, const struct import *im, struct err *e) {
+static enum err_code verify(const void *ctx, const struct import *im, struct err *e) {
     return *(const bool *)ctx && im->index == 4 ? ERR_OK : err_set(e, ERR_PROOF, "not in the parent's log");
 }
 
@@ -217,6 +217,40 @@ static void test_imported_standard_joins_once_it_is_proven(void **state) {
     assert_true(v && v->from_parent);
     put(world_act(&w, STANDARD_REVOKE, STANDARD_EXT, "net", "1.0.0", WORLD_FIN), WORLD_FIN, ERR_NOT_ALLOWED, "parent");
     buf_release(&b);
+}
+
+static struct slice import_of(struct slice entry, uint64_t index) {
+    struct import im = {.index = index, .nonce = {1}, .note = slice_str("note"), .entry = entry};
+    struct buf b;
+    struct slice kept;
+    buf_init(&b, LIMIT_ENTRY);
+    entry_write(ENTRY_IMPORT, &import_schema, &im, &b);
+    kept = arena_copy(&w.arena, buf_slice(&b));
+    buf_release(&b);
+    return kept;
+}
+
+static enum err_code verify_all(const void *ctx, const struct import *im, struct err *e) {
+    (void)ctx, (void)im, (void)e;
+    return ERR_OK;
+}
+
+static void test_imported_act_cannot_be_repeated(void **state) {
+    struct err e;
+    struct slice suspend, resume;
+    (void)state;
+    audit_state_release(w.state);
+    w.policy.verify_import = verify_all;
+    assert_int_equal(audit_state_new(&w.policy, NULL, 0, &w.state, &e), ERR_OK);
+    suspend = world_act(&w, STANDARD_SUSPEND, STANDARD_EXT, "net", "1.0.0", WORLD_FIN);
+    resume = world_act(&w, STANDARD_RESUME, STANDARD_EXT, "net", "1.0.0", WORLD_FIN);
+    put(import_of(world_standard(&w, ext("net", "1.0.0", "", "type: str"), WORLD_FIN), 4), WORLD_ACME, ERR_OK, "");
+    put(import_of(suspend, 3), WORLD_ACME, ERR_CONFLICT, "not after 4");
+    put(import_of(suspend, 5), WORLD_ACME, ERR_OK, "");
+    put(import_of(resume, 6), WORLD_ACME, ERR_OK, "");
+    put(import_of(suspend, 5), WORLD_ACME, ERR_CONFLICT, "not after 6");
+    put(import_of(suspend, 7), WORLD_ACME, ERR_OK, "");
+    put(import_of(resume, 6), WORLD_ACME, ERR_CONFLICT, "not after 7");
 }
 
 /* Whatever the order of the rules in the document, an operation has one class (PROTOCOL 11.4). */
@@ -344,6 +378,7 @@ int main(void) {
         T(test_ordinary_blocks_share_the_parents_state),
         T(test_rebuild_equals_replay),
         T(test_imported_standard_joins_once_it_is_proven),
+        T(test_imported_act_cannot_be_repeated),
         T(test_classification_is_independent_of_rule_order),
         T(test_scope_outweighs_the_kind_of_match),
         T(test_vocabulary_unifies),

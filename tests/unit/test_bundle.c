@@ -54,7 +54,7 @@ static const struct bundle_claim *claim_of(enum bundle_what what) {
 
 static void assert_state(enum bundle_what what, enum bundle_state state) {
     const struct bundle_claim *c = claim_of(what);
-    if (c->state != state)
+    if (c && c->state != state)
         fail_msg("%s: %s: %s (%s)", bundle_what_text(what), bundle_state_text(c->state), c->claim, c->why);
 }
 

@@ -18,7 +18,6 @@ static void test_full_configuration_is_read(void **state) {
     if (config_parse(&c, slice_str(text), "node.yaml", "/home/x", &e) != ERR_OK)
         fail_msg("%s", e.text);
     assert_int_equal(c.body.role, CONFIG_ENTERPRISE);
-    assert_int_equal(c.body.gather_ms, 20);
     assert_int_equal(c.body.http.body_max, 8 << 20);
     assert_int_equal(c.body.http.keys.count, 1);
     assert_int_equal(((struct config_http_key *)c.body.http.keys.items)[0].hash[1], 0x23);
