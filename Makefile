@@ -73,7 +73,7 @@ INTEGRATION := $(sort $(wildcard tests/integration/test_*.sh tests/integration/t
 SIM_SEEDS ?= 1000
 test: deps-test ## all tests: unit, simulation, integration; installs what is missing
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) tests benches $(B)/sim/sim
-	$(Q)ASSAY_BUILD=$(B) sh tests/run.sh $(TESTS) "$(B)/sim/sim --seeds $(SIM_SEEDS)" "$(B)/sim/sim --mutants" $(INTEGRATION)
+	$(Q)ASSAY_BUILD=$(B) sh tests/run.sh $(TESTS) $(B)/scenario/scenario "$(B)/sim/sim --seeds $(SIM_SEEDS)" "$(B)/sim/sim --mutants" $(INTEGRATION)
 unit: tests ## build and run the unit tests alone
 	$(Q)ASSAY_BUILD=$(B) sh tests/run.sh $(TESTS)
 integration: tests benches ## build and run the tests with real processes alone
@@ -85,7 +85,7 @@ lint: deps-check ## formatting, layers, names, static analysis
 	$(Q)sh tests/support/lint_layers.sh
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(LIB) $(NODE_LIB)
 	$(Q)sh tests/support/lint_prefix.sh $(call obj,$(LIB_SRC) $(NODE_LIB_SRC))
-	$(Q)printf '%s\n' $(LIB_SRC) $(NODE_SRC) | xargs -P $$(nproc) -n 4 clang-tidy --quiet -- $(CPPFLAGS) -std=c11
+	$(Q)printf '%s\n' $(LIB_SRC) $(NODE_SRC) | xargs -P $$(nproc) -I{} clang-tidy --quiet {} -- $(CPPFLAGS) -std=c11
 format: ## let clang-format write
 	$(Q)clang-format -i $(C_FILES)
 ci: ## what decides whether a change lands

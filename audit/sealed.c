@@ -18,7 +18,7 @@ enum err_code sealed_make(const uint8_t recipient[SEALED_KEY_SIZE], struct slice
     uint8_t *box = c ? NULL : buf_extend(out, len + SEALED_OVERHEAD);
     if (!c && !box)
         c = buf_check(out, e);
-    if (!c && crypto_box_seal(box, padded.ptr, len, recipient) != 0)
+    if (!c && box && padded.ptr && crypto_box_seal(box, padded.ptr, len, recipient) != 0)
         c = err_set(e, ERR_NOT_ALLOWED, "the recipient's key is weak");
     if (padded.ptr)
         sodium_memzero(padded.ptr, padded.len);

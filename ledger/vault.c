@@ -25,7 +25,8 @@ enum {
 struct vault {
     struct group puts;
     struct kv *kv;
-    uint8_t *key; /* guarded */
+    uint8_t *key;    /* guarded */
+    ZSTD_CCtx *zstd; /* whoever is in kv_update: a context of its own for each log costs more than the log */
 };
 
 #define AT(type, member) .offset = offsetof(struct type, member)
@@ -80,7 +81,8 @@ enum err_code vault_open(const char *dir, const uint8_t key[VAULT_KEY_SIZE], str
         return err_set(e, ERR_NO_MEMORY, "vault");
     group_init(&v->puts);
     v->key = sodium_malloc(VAULT_KEY_SIZE);
-    enum err_code c = v->key ? kv_open(dir, &o, &v->kv, e) : err_set(e, ERR_NO_MEMORY, "vault");
+    v->zstd = ZSTD_createCCtx();
+    enum err_code c = v->key && v->zstd ? kv_open(dir, &o, &v->kv, e) : err_set(e, ERR_NO_MEMORY, "vault");
     if (!c) {
         memcpy(v->key, key, VAULT_KEY_SIZE);
         struct digest id = digest_tagged("assay/vault-key/v1", slice_of(key, VAULT_KEY_SIZE));
@@ -98,6 +100,7 @@ void vault_close(struct vault *v) {
         return;
     kv_close(v->kv);
     group_release(&v->puts);
+    ZSTD_freeCCtx(v->zstd);
     sodium_free(v->key);
     mem_free(v);
 }
@@ -134,7 +137,7 @@ static enum err_code vault_seal(const struct vault *v, const struct digest *hash
     uint8_t *body = buf_extend(out, room + VAULT_TAG);
     if (!body)
         return buf_check(out, e);
-    size_t packed = ZSTD_compress(body, room, in->raw.ptr, in->raw.len, 1);
+    size_t packed = ZSTD_compressCCtx(v->zstd, body, room, in->raw.ptr, in->raw.len, 1);
     if (ZSTD_isError(packed))
         return err_set(e, ERR_NO_MEMORY, "compressing a raw log: %s", ZSTD_getErrorName(packed));
     unsigned long long sealed = 0;

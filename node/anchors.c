@@ -432,7 +432,7 @@ void anchors_stop(struct anchors *a) {
         }
         pthread_join(a->thread, NULL);
     }
-    for (size_t i = 0; i < a->count; i++) {
+    for (size_t i = 0; a->channels && i < a->count; i++) {
         if (a->channels[i].open)
             source_close(&a->channels[i].src);
         sodium_free(a->channels[i].key);

@@ -124,10 +124,11 @@ static enum err_code desk_answer_new(struct desk *d, struct desk_channel *x, con
                                .by = slice_str(d->n->id)};
     uint8_t key_box[SEALED_BOUND_SIZE];
     const char *wrong = desk_wrong_request(d, x, r);
-    struct vault_item item;
+    struct vault_item item = {0};
     enum vault_state state = VAULT_MISSING;
     struct digest hash;
     enum err_code rc = ERR_OK;
+    ERR_ASSERT(recipient_box && d->n);
     memcpy(in.recipient_box, recipient_box, SEALED_KEY_SIZE);
     memcpy(in.own_box, d->n->keys.box_pub, SEALED_KEY_SIZE);
     memcpy(hash.b, r->raw_hash, DIGEST_SIZE);
@@ -177,7 +178,7 @@ static void desk_answer(struct desk *d, struct desk_channel *x, const struct cas
     }
     if (rc == ERR_OK && !(asker = genesis_node_find(&d->n->genesis, rq.u.request.asker)))
         rc = err_set(&e, ERR_NOT_FOUND, "the asker is not in genesis");
-    if (rc == ERR_OK) {
+    if (rc == ERR_OK && asker) {
         rc = spool_get(d->n->spool, SPOOL_ANSWERED, k->case_id, &d->cipher, &item, &e);
         if (rc == ERR_OK)
             rc = desk_answer_again(d, &rq.u.request, k->request, asker->box, &item, &e);

@@ -265,8 +265,8 @@ static enum err_code run_elements(const struct extract_run *r, const int32_t *zo
     return run_all_objects(r, out);
 }
 
-enum err_code extractor_run(const struct extractor *x, struct extract_log *log, const int32_t *zone, bool assigned,
-                            struct record *out, bool *applies, struct err *e) {
+enum err_code extract_run(const struct extractor *x, struct extract_log *log, const int32_t *zone, bool assigned,
+                          struct record *out, bool *applies, struct err *e) {
     struct extract_view view = {0};
     struct extract_run r = {x, &view, log->arena, e};
     struct record before = *out;
@@ -285,7 +285,7 @@ enum err_code extractor_run(const struct extractor *x, struct extract_log *log, 
     return rc;
 }
 
-void extractor_tag(const struct extractor *x, struct extract_log *log, struct slice *server, struct slice *service) {
+void extract_tag(const struct extractor *x, struct extract_log *log, struct slice *server, struct slice *service) {
     struct extract_view view = {0};
     struct extract_run r = {x, &view, log->arena, NULL};
     struct slice found;

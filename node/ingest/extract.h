@@ -86,16 +86,15 @@ struct extractor {
     struct time_text time;
 };
 
-/* All in `a`, borrowing from config, but the pattern: extractor_release. `at` is the path of the config in doc, for
+/* All in `a`, borrowing from config, but the pattern: extract_release. `at` is the path of the config in doc, for
  * mistakes: CONFIG with file and line. */
-enum err_code extractor_compile(struct extractor *x, const struct extract_config *config, struct yaml_doc *doc,
-                                const char *at, struct arena *a, struct err *e) ERR_CHECKED;
+enum err_code extract_compile(struct extractor *x, const struct extract_config *config, struct yaml_doc *doc,
+                              const char *at, struct arena *a, struct err *e) ERR_CHECKED;
 /* A light reader of server and service: pattern absent means JSON paths. Fields: actor_name = server, actor_type =
  * service. */
-enum err_code extractor_compile_tag(struct extractor *x, struct slice pattern, struct slice server,
-                                    struct slice service, struct yaml_doc *doc, const char *at, struct arena *a,
-                                    struct err *e) ERR_CHECKED;
-void extractor_release(struct extractor *x);
+enum err_code extract_compile_tag(struct extractor *x, struct slice pattern, struct slice server, struct slice service,
+                                  struct yaml_doc *doc, const char *at, struct arena *a, struct err *e) ERR_CHECKED;
+void extract_release(struct extractor *x);
 
 /* ---- running ---- */
 /* One raw log, and what has been read of it; so several extractors parse its JSON once. Lives for one log. */
@@ -109,10 +108,10 @@ struct extract_log {
 /* Fills actor, objects (all of them), op.raw, op.note, op.status_id, time, time_end, custom, ext. Texts live in the
  * log's arena or in the log. *applies is false when the extractor is not for such a log (its pattern or `when` does
  * not fit): try the next. MALFORMED names the element. zone: the source's, or NULL. */
-enum err_code extractor_run(const struct extractor *x, struct extract_log *log, const int32_t *zone, bool assigned,
-                            struct record *out, bool *applies, struct err *e) ERR_CHECKED;
+enum err_code extract_run(const struct extractor *x, struct extract_log *log, const int32_t *zone, bool assigned,
+                          struct record *out, bool *applies, struct err *e) ERR_CHECKED;
 /* Server and service by a light reader; what it does not find stays as it is. */
-void extractor_tag(const struct extractor *x, struct extract_log *log, struct slice *server, struct slice *service);
+void extract_tag(const struct extractor *x, struct extract_log *log, struct slice *server, struct slice *service);
 
 /* ---- the face of a type of extractor ---- */
 struct extract_view {

@@ -207,8 +207,8 @@ static enum err_code compile_time(const struct extract_compile *c) {
     return ERR_OK;
 }
 
-enum err_code extractor_compile(struct extractor *x, const struct extract_config *config, struct yaml_doc *doc,
-                                const char *at, struct arena *a, struct err *e) {
+enum err_code extract_compile(struct extractor *x, const struct extract_config *config, struct yaml_doc *doc,
+                              const char *at, struct arena *a, struct err *e) {
     struct extract_compile c = {x, doc, at, a, e};
     enum err_code rc;
     uint32_t i;
@@ -237,9 +237,8 @@ enum err_code extractor_compile(struct extractor *x, const struct extract_config
     return ERR_OK;
 }
 
-enum err_code extractor_compile_tag(struct extractor *x, struct slice pattern, struct slice server,
-                                    struct slice service, struct yaml_doc *doc, const char *at, struct arena *a,
-                                    struct err *e) {
+enum err_code extract_compile_tag(struct extractor *x, struct slice pattern, struct slice server, struct slice service,
+                                  struct yaml_doc *doc, const char *at, struct arena *a, struct err *e) {
     struct extract_compile c = {x, doc, at, a, e};
     enum err_code rc;
     *x = (struct extractor){.type = pattern.len ? &extract_regex_type : &extract_json_type};
@@ -249,7 +248,7 @@ enum err_code extractor_compile_tag(struct extractor *x, struct slice pattern, s
     return compile_spec(&c, "service", service, &x->actor_type);
 }
 
-void extractor_release(struct extractor *x) {
+void extract_release(struct extractor *x) {
     if (x->type && x->type->release)
         x->type->release(x);
 }

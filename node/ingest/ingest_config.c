@@ -250,7 +250,7 @@ static enum err_code compile_extractors(struct ingest_config *c, struct err *e) 
         char at[INGEST_AT];
         enum err_code rc;
         snprintf(at, sizeof at, "ingest.extractors[%u]", i);
-        rc = extractor_compile(&c->extractors[i], &x[i], &c->file.doc, at, &c->arena, e);
+        rc = extract_compile(&c->extractors[i], &x[i], &c->file.doc, at, &c->arena, e);
         if (rc != ERR_OK)
             return rc;
         for (j = 0; j < i; j++)
@@ -297,8 +297,8 @@ static enum err_code check_sources(struct ingest_config *c, struct err *e) {
         if (!s[i].extractors.count && !c->body.map.count && !c->body.log_types.count)
             return REFUSE(c, e, at, "names no \"extractors\", and there is neither \"map\" nor \"log_types\"");
         snprintf(path, sizeof path, "%s.tag", at);
-        if (s[i].tag && (rc = extractor_compile_tag(&c->tags[i], s[i].tag->pattern, s[i].tag->server, s[i].tag->service,
-                                                    &c->file.doc, path, &c->arena, e)) != ERR_OK)
+        if (s[i].tag && (rc = extract_compile_tag(&c->tags[i], s[i].tag->pattern, s[i].tag->server, s[i].tag->service,
+                                                  &c->file.doc, path, &c->arena, e)) != ERR_OK)
             return rc;
     }
     return ERR_OK;
@@ -411,9 +411,9 @@ enum err_code ingest_config_parse(struct ingest_config *c, struct slice text, co
 void ingest_config_release(struct ingest_config *c) {
     uint32_t i;
     for (i = 0; c->extractors && i < c->body.extractors.count; i++)
-        extractor_release(&c->extractors[i]);
+        extract_release(&c->extractors[i]);
     for (i = 0; c->tags && i < c->body.sources.count; i++)
-        extractor_release(&c->tags[i]);
+        extract_release(&c->tags[i]);
     for (i = 0; c->tables && i < c->body.tables.count; i++)
         lookup_free(c->tables[i]);
     arena_release(&c->arena);

@@ -35,6 +35,7 @@ static enum err_code lookup_refuse(struct lookup_reading *x, const char *text) {
 
 static enum err_code add_cell(struct lookup_reading *x, struct slice cell) {
     struct lookup *t = x->t;
+    struct slice text = slice_none();
     if (t->cell_count == t->cell_room) {
         size_t room = t->cell_room ? t->cell_room * 2 : 1024;
         struct slice *p = mem_realloc(t->cells, room * sizeof *p);
@@ -43,9 +44,9 @@ static enum err_code add_cell(struct lookup_reading *x, struct slice cell) {
         t->cells = p;
         t->cell_room = room;
     }
-    if (!door_nfc(&t->arena, cell, &cell))
+    if (!door_nfc(&t->arena, cell, &text))
         return LOOKUP_REFUSE(x, "no valid UTF-8, or no memory");
-    t->cells[t->cell_count++] = cell;
+    t->cells[t->cell_count++] = text;
     return ERR_OK;
 }
 
@@ -77,7 +78,7 @@ static enum err_code read_quoted(struct lookup_reading *x, struct slice *cell) {
 static enum err_code read_cell(struct lookup_reading *x, bool *end) {
     const uint8_t *p = x->t->text.ptr;
     size_t len = x->t->text.len, from = x->at;
-    struct slice cell;
+    struct slice cell = slice_none();
     enum err_code rc = ERR_OK;
     if (x->at < len && p[x->at] == '"') {
         rc = read_quoted(x, &cell);

@@ -26,7 +26,7 @@ static void pipeline_tag(const struct pipeline *p, struct extract_log *log, stru
     r->server = s && s->server.len ? s->server : p->server;
     r->service = s && s->service.len ? s->service : p->service;
     if (s && s->tag)
-        extractor_tag(&p->config->tags[p->source_index], log, &r->server, &r->service);
+        extract_tag(&p->config->tags[p->source_index], log, &r->server, &r->service);
     if (!door_nfc(p->arena, r->server, &r->server))
         r->server = slice_none();
     if (!door_nfc(p->arena, r->service, &r->service))
@@ -67,7 +67,7 @@ static enum err_code pipeline_extract(const struct pipeline *p, struct extract_l
         const struct extractor *x = choice.tried[i];
         bool applies = false;
         struct err e = {0};
-        enum err_code rc = extractor_run(x, log, zone, r->actor.assigned, r, &applies, &e);
+        enum err_code rc = extract_run(x, log, zone, r->actor.assigned, r, &applies, &e);
         trace->tried++;
         if (rc == ERR_OK && applies) {
             trace->extractor = x->config->id;
