@@ -83,12 +83,5 @@ enum err_code cmd_evidence_adjudicate(struct cli *c, struct err *e);
 /* cmd_findings.c */
 extern const struct cli_option cmd_findings_options[];
 enum err_code cmd_findings(struct cli *c, struct err *e);
-/* cmd_ingest.c, cmd_ingest_test.c, cmd_submit.c */
-extern const struct cli_option cmd_ingest_run_options[], cmd_dead_letters_options[], cmd_ingest_test_options[],
-    cmd_submit_options[];
-enum err_code cmd_ingest_run(struct cli *c, struct err *e);
-enum err_code cmd_dead_letters(struct cli *c, struct err *e);
-enum err_code cmd_ingest_test(struct cli *c, struct err *e);
-enum err_code cmd_submit(struct cli *c, struct err *e);
 
 #endif

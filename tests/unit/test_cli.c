@@ -1,4 +1,6 @@
 /* tests/unit/test_cli.c -- the frame of the command line: finding, help, options, exit codes, tables. */
+#include "node/api.h"
+#include "node/cli/commands.h"
 #include "node/cli/out.h"
 #include "wire/pack.h"
 
@@ -107,6 +109,19 @@ static void test_tables_align_by_display_width(void **state) {
     assert_int_equal(out_width(slice_str("\xff")), 4);
 }
 
+static void test_every_command_and_method_stands_once_with_an_example(void **state) {
+    size_t i, j;
+    (void)state;
+    for (i = 0; commands[i].words; i++) {
+        if (*commands[i].summary) /* one without is for the program itself */
+            assert_non_null(strstr(commands[i].example, commands[i].words));
+        for (j = 0; j < i; j++)
+            assert_string_not_equal(commands[i].words, commands[j].words);
+    }
+    for (i = 1; api_methods[i].name; i++)
+        assert_true(strcmp(api_methods[i - 1].name, api_methods[i].name) < 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands_and_options_are_found),
@@ -114,6 +129,7 @@ int main(void) {
         cmocka_unit_test(test_help_shows_an_example),
         cmocka_unit_test(test_errors_become_exit_status_and_json),
         cmocka_unit_test(test_tables_align_by_display_width),
+        cmocka_unit_test(test_every_command_and_method_stands_once_with_an_example),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
