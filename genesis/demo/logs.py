@@ -39,6 +39,10 @@ def globex_tables(people):
     return {"people.csv": "\n".join(rows) + "\n", "hosts.csv": hosts, "funds.csv": funds}
 
 
+def without_dpkg(config):
+    return re.sub(r"    - id: dpkg.*?(?=\n  map:)", "", config, flags=re.S)
+
+
 def table(path):
     rows = [line.split(",") for line in read(path).splitlines()]
     return [dict(zip(rows[0], row)) for row in rows[1:]]
@@ -67,14 +71,16 @@ class Logs:
             write(path, globex_text(read(path), people))
         for name, text in globex_tables(people).items():
             write(f"{node_home('globex-hq')}/{name}", text)
-        self.configure("globex-hq", re.sub(r"    - id: dpkg.*?(?=\n  map:)", "", config, flags=re.S))
+        self.configure("globex-hq", without_dpkg(config))
 
     def dpkg_source(self, config):
         try:
             with open(DPKG_LOG, "rb") as f:
                 lines = f.read().splitlines(keepends=True)
         except OSError:
-            return config
+            lines = []
+        if not lines:
+            return without_dpkg(config)
         self.dpkg = min(len(lines), DPKG_MOST)
         if len(lines) <= DPKG_MOST:
             return config
