@@ -216,8 +216,9 @@ static enum err_code desk_restore_one(struct desk_restore *r, uint64_t number) {
 
 static bool desk_restore_indexed(void *ctx, uint64_t number, enum entry_kind kind) {
     struct desk_restore *r = ctx;
-    (void)kind;
-    return number < r->below && desk_restore_one(r, number) == ERR_OK;
+    if (number >= r->below)
+        return false;
+    return !audit_state_governed(r->x->scan.state, kind) || desk_restore_one(r, number) == ERR_OK;
 }
 
 /* The state and the findings as of the position in the outbox: blocks below were looked at before. */
