@@ -50,11 +50,14 @@ static enum err_code desk_import_make(struct desk *d, struct desk_channel *x, ui
     struct audit_ctx ctx = {.submitter = audit_state_node(x->state, slice_str(d->n->id)), .time = clock_wall_ms()};
     struct import im;
     struct entry entry;
+    const struct desk_channel *parent = desk_parent(d);
     enum err_code rc;
+    if (!parent)
+        return err_set(e, ERR_NOT_FOUND, "this node does not follow the parent");
     arena_clear(&d->arena);
     buf_clear(&d->entry);
     buf_init(&cp.note, IMPORT_NOTE);
-    rc = reading_open(&r, desk_parent(d)->c->channel, e);
+    rc = reading_open(&r, parent->c->channel, e);
     if (rc == ERR_OK)
         rc = desk_import_prove(d, &r, number, &cp, &im, e);
     if (rc == ERR_OK) {

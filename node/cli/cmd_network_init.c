@@ -11,10 +11,17 @@
 #include "wire/pack.h"
 
 #include <arpa/inet.h>
+#include <sodium.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { NETWORK_NODES = 64 /* on one machine */, NETWORK_PORTS = NETWORK_NODES * 2 };
+enum {
+    NETWORK_NODES = 64, /* on one machine */
+    NETWORK_PORTS = NETWORK_NODES * 2,
+    NETWORK_PORT_FIRST = 20000,
+    NETWORK_PORT_COUNT = 12000,
+    NETWORK_PORT_TRIES = 1000
+};
 
 const struct cli_option cmd_network_init_options[] = {
     {"dir", "DIR", "where all homes and keys go (new)"},
@@ -49,19 +56,22 @@ static enum err_code network_path(const struct network_init *n, const char *grou
 
 /* ---- ports ---- */
 
-/* A port that is free now. The socket stays open, so that the next call gets another. */
+/* A port that is free now. The socket stays open, so that the next call gets another. Not one of the ports that the
+ * system gives to outgoing connections (from 32768 on): such a one could be taken before the node starts. */
 static enum err_code network_port(int *fd, uint16_t *port, struct err *e) {
     struct sockaddr_in a;
-    socklen_t len = sizeof a;
+    unsigned tries;
     memset(&a, 0, sizeof a);
     a.sin_family = AF_INET;
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (*fd < 0 || bind(*fd, (struct sockaddr *)(void *)&a, sizeof a) != 0 ||
-        getsockname(*fd, (struct sockaddr *)(void *)&a, &len) != 0)
-        return err_errno(e, "no free loopback port");
-    *port = ntohs(a.sin_port);
-    return ERR_OK;
+    for (tries = 0; *fd >= 0 && tries < NETWORK_PORT_TRIES; tries++) {
+        *port = (uint16_t)(NETWORK_PORT_FIRST + randombytes_uniform(NETWORK_PORT_COUNT));
+        a.sin_port = htons(*port);
+        if (bind(*fd, (struct sockaddr *)(void *)&a, sizeof a) == 0)
+            return ERR_OK;
+    }
+    return err_errno(e, "no free loopback port");
 }
 
 static enum err_code network_ports(struct network_init *n, struct err *e) {

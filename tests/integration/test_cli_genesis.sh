@@ -2,7 +2,7 @@
 # tests/integration/test_cli_genesis.sh ASSAY -- founding by the built program: one machine at once, then the real way.
 # Prints a line a check; exits 1 when one failed.
 set -u
-assay=${1:-build/debug/assay}
+assay=${1:-${ASSAY_BUILD:-build/release}/assay}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 dir=$(mktemp -d "${TMPDIR:-/tmp}/assay-genesis-XXXXXX")
 trap 'rm -rf "$dir"' EXIT
@@ -16,9 +16,10 @@ check() {
     got=$?
     if [ "$got" = "$want" ] && printf '%s' "$out" | grep -qF -- "$text"; then
         passed=$((passed + 1))
+        echo "ok - $name"
     else
         failed=$((failed + 1))
-        printf 'FAILED %s: status %s, wanted %s and "%s"; it said:\n%s\n' "$name" "$got" "$want" "$text" "$out"
+        printf 'not ok - %s: status %s, wanted %s and "%s"; it said:\n%s\n' "$name" "$got" "$want" "$text" "$out"
     fi
 }
 

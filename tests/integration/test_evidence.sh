@@ -3,7 +3,7 @@
 # judged, disputed and decided offline; the vault is forged, flipped, emptied; a node is killed. PROTOCOL 12, 13.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
-build=${ASSAY_BUILD:-build/debug}
+build=${ASSAY_BUILD:-build/release}
 case $build in /*) ;; *) build=$root/$build ;; esac
 assay=$build/assay
 dir=$(mktemp -d "${TMPDIR:-/tmp}/assay-evidence-XXXXXX")

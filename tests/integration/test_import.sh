@@ -3,7 +3,7 @@
 # into every channel, once, also by another regulator and after a restart. PROTOCOL 11.8.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
-build=${ASSAY_BUILD:-build/debug}
+build=${ASSAY_BUILD:-build/release}
 case $build in /*) ;; *) build=$root/$build ;; esac
 assay=$build/assay
 dir=$(mktemp -d "${TMPDIR:-/tmp}/assay-import-XXXXXX")

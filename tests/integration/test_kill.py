@@ -94,9 +94,9 @@ if took:
 # the sum
 top = max(net.status(n)["height"] for n in ACME)
 check("all are level in the end", net.wait(ACME, lambda s: s["height"] >= top and s["outbox"] == 0, 20) is not None)
-want = net.submit("acme-hq", "parent", 5, 1, seconds=10)
+want = net.submit("acme-hq", "parent", 5, 1, seconds=30)
 check("members that do not vote follow the parent",
-      len(want) >= 5 and net.wait(["acme-sub", "globex-sub"], lambda s: s["entries"] >= 5, 10, "parent") is not None)
+      len(want) >= 5 and net.wait(["acme-sub", "globex-sub"], lambda s: s["entries"] >= 5, 30, "parent") is not None)
 codes = net.stop()
 check("all stop with status 0", all(c == 0 for c in codes.values()), codes)
 net.check_ledgers(acked)
