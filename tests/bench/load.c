@@ -5,6 +5,7 @@
 #include "node/node.h"
 #include "tests/support/samples.h"
 #include "wire/mem.h"
+#include "tests/support/client.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -13,6 +13,7 @@
 #include "node/node.h"
 #include "wire/mem.h"
 #include "wire/pack.h"
+#include "tests/support/client.h"
 
 #include <sodium.h>
 #include <stdio.h>

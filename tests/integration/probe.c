@@ -12,6 +12,7 @@
 #include "wire/json.h"
 #include "wire/mem.h"
 #include "wire/pack.h"
+#include "tests/support/client.h"
 
 #include <pthread.h>
 #include <stdio.h>
