@@ -123,18 +123,6 @@ const struct cli_command commands[] = {
     {"findings", "[--channel NAME] [--from ENTRY]", "what engines and people concluded",
      "  assay findings --channel acme --home fin-reg-1\n",
      cmd_findings_options, 0, 0, cmd_findings},
-    {"ingest run", "[--once]", "have the node read its configuration anew and follow its sources",
-     "  assay ingest run --home demo-home/nodes/acme-hq --once\n",
-     cmd_ingest_run_options, 0, 0, cmd_ingest_run},
-    {"ingest test", "FILE [--source ID]", "show what would be extracted from each line of a sample; needs no node",
-     "  assay ingest test sample.jsonl --config node.yaml --source crm\n",
-     cmd_ingest_test_options, 1, 1, cmd_ingest_test},
-    {"ingest dead-letters", "[--channel NAME]", "list the logs that could not be decoded, with the reason",
-     "  assay ingest dead-letters --home demo-home/nodes/acme-hq --channel acme\n",
-     cmd_dead_letters_options, 0, 0, cmd_dead_letters},
-    {"submit", "FILE|- [--raw FILE]", "submit one record (YAML or JSON) and wait until it is final",
-     "  assay submit record.yaml --raw record.log --channel acme\n",
-     cmd_submit_options, 1, 1, cmd_submit},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
 /* clang-format on */
