@@ -2,7 +2,7 @@
 # tests/integration/test_cli_genesis.sh ASSAY -- founding by the built program: one machine at once, then the real way.
 # Prints a line a check; exits 1 when one failed.
 set -u
-assay=${1:-build/debug/assay}
+assay=${1:-${ASSAY_BUILD:-build/debug}/assay}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 dir=$(mktemp -d "${TMPDIR:-/tmp}/assay-genesis-XXXXXX")
 trap 'rm -rf "$dir"' EXIT
