@@ -336,12 +336,13 @@ static enum err_code enrol_complete(struct enrol_plan *p, const bool *seen, stru
     for (i = 0; i < p->body.orgs.count; i++)
         if (!o[i].ca.len) {
             snprintf(path, sizeof path, "organisations[%u].id", i);
-            return yaml_refuse(&p->doc, e, path, "no request of organisation \"%.*s\"", SLICE_ARG(o[i].id));
+            return yaml_refuse(&p->doc, e, path, "no request of organisation \"%.*s\" (its org.request)",
+                               SLICE_ARG(o[i].id));
         }
     for (i = 0; i < p->body.nodes.count; i++) {
         snprintf(path, sizeof path, "nodes[%u].id", i);
         if (!seen[i])
-            return yaml_refuse(&p->doc, e, path, "no request of node \"%.*s\"", SLICE_ARG(n[i].id));
+            return yaml_refuse(&p->doc, e, path, "no request of node \"%.*s\" (its node.request)", SLICE_ARG(n[i].id));
         if (!n[i].address.len)
             return yaml_refuse(&p->doc, e, path, "node \"%.*s\" has no address", SLICE_ARG(n[i].id));
     }

@@ -190,8 +190,10 @@ static enum err_code bundle_raw_of(struct bundle_work *w, struct err *e) {
     if ((rc = vault_get(vault, &hash, &state, &w->raw_bytes, &item, &why)) != ERR_OK)
         return err_set(e, rc, "%s", why.text);
     if (state != VAULT_FOUND)
-        return err_set(e, ERR_NOT_FOUND, "the raw log of entry %llu is %s in this node's vault",
-                       (unsigned long long)w->bundle.index, vault_state_text(state));
+        return err_set(
+            e, ERR_NOT_FOUND,
+            "the raw log of entry %llu is %s in this node's vault; the node that reported the entry keeps it",
+            (unsigned long long)w->bundle.index, vault_state_text(state));
     w->raw.bytes = item.raw;
     if (item.how == RECORD_SALTED)
         memcpy(w->raw.salt, item.salt, DIGEST_SIZE);

@@ -55,10 +55,10 @@ enum err_code api_submit(struct api_call *call, struct err *e) {
                    : door_commit(c, &log, SUBMIT_TIMEOUT_MS, &receipt, &final, e);
     if (rc != ERR_OK)
         return rc;
-    pack_map(&call->out, p.no_wait ? 3 : 5);
-    pack_cstr(&call->out, "final");
-    pack_bool(&call->out, !p.no_wait);
+    pack_map(&call->out, p.no_wait ? 2 : 5); /* canonical: `final` is absent where it is false */
     if (!p.no_wait) {
+        pack_cstr(&call->out, "final");
+        pack_bool(&call->out, true);
         pack_cstr(&call->out, "height");
         pack_u64(&call->out, final.height);
         pack_cstr(&call->out, "number");

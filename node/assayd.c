@@ -12,7 +12,8 @@ static const char assayd_help[] =
     "  assayd --home DIR [--debug]\n\n"
     "DIR holds node.yaml, genesis.assay and keys/ (made by `assay node init` and `assay genesis assemble`, or by\n"
     "`assay network init` for a demonstration). $ASSAY_HOME stands in for --home. Stops cleanly on SIGTERM.\n"
-    "Exit status: 0 stopped, 2 wrong usage or configuration, 3 home in use, 4 refused, 5 damaged or out of space.\n\n"
+    "Exit status: 0 stopped, 1 a file is missing, 2 wrong usage or configuration, 3 home in use, 4 refused,\n"
+    "5 damaged or out of space.\n\n"
     "Example:\n  assayd --home /var/lib/assay\n";
 
 int main(int argc, char **argv) {

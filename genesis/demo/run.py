@@ -116,7 +116,7 @@ class Demo:
 
     def all_acknowledged(self, channel, home):
         listed = self.tools.ask("standard", "list", "--channel", channel, "--home", home)["standards"]
-        done = all(s["life"] == "active" and len(s["acked"]) == s["members"] for s in listed)
+        done = all(s["life"] == "active" and len(s.get("acked", [])) == s["members"] for s in listed)
         return listed if len(listed) == 3 and done else None
 
     # -- 3

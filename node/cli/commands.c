@@ -57,7 +57,7 @@ const struct cli_command commands[] = {
      cmd_channel_options, 1, 1, cmd_channel_show},
     {"query", "[filters] [--proof]", "who touched X, what did Y do, when, from where",
      "  assay query --home demo-home/nodes/fin-reg-1 --object userid:1001 --proof\n"
-     "  assay query --subject 王芳 --from 2026-11-22 --oldest --all --json\n",
+     "  assay query --subject wangfang --unit 总部 --from 2025-01-01 --oldest --all --json\n",
      cmd_query_options, 0, 0, cmd_query},
     {"show", "ENTRY|UID [--channel NAME] [--proof]", "one entry: who, when, what, to what; then everything it holds",
      "  assay show 42 --channel acme --home demo-home/nodes/fin-reg-1 --proof\n",

@@ -84,7 +84,8 @@ record() { # record N
     printf 'server: portal\nservice: api\nsource: {id: by-hand, seq: %s}\ntime: %s000\n' "$1" "$(date +%s)"
 }
 for i in $(seq 1000 1269); do record "$i" >"$dir/$i.yaml"; done
-seq 1000 1268 | xargs -P 4 -I{} "$assay" submit "$dir/{}.yaml" $hq --channel acme --no-wait >/dev/null 2>&1
+check 'submit without waiting' 0 'durable in the outbox' "$assay" submit "$dir/1000.yaml" $hq --channel acme --no-wait
+seq 1001 1268 | xargs -P 4 -I{} "$assay" submit "$dir/{}.yaml" $hq --channel acme --no-wait >/dev/null 2>&1
 check 'submit waits for finality' 0 '' "$assay" submit "$dir/1269.yaml" $hq --channel acme
 total=0
 for _ in $(seq 50); do
