@@ -370,7 +370,7 @@ static void test_requests_prove_possession(void **state) {
     buf_init(&out, GENESIS_SIZE);
     assert_int_equal(enrol_plan_parse(&plan, slice_str(plan_text), "plan.yaml", &e), ERR_OK);
     assert_int_equal(enrol_assemble(&plan, w->slices, ORGS + NODES - 1, 1, &out, &e), ERR_CONFIG);
-    assert_string_equal(e.text, "plan.yaml:11: nodes[4].id: no request of node \"f2\"");
+    assert_string_equal(e.text, "plan.yaml:11: nodes[4].id: no request of node \"f2\" (its node.request)");
     enrol_plan_release(&plan);
     memcpy(twice, w->slices, sizeof w->slices);
     twice[ORGS + NODES] = twice[ORGS];
