@@ -74,8 +74,8 @@ SIM_SEEDS ?= 1000
 test: deps-test ## all tests: unit, simulation, integration; installs what is missing
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) tests benches $(B)/sim/sim
 	$(Q)ASSAY_BUILD=$(B) sh tests/run.sh $(TESTS) $(B)/scenario/scenario "$(B)/sim/sim --seeds $(SIM_SEEDS)" "$(B)/sim/sim --mutants" $(INTEGRATION)
-unit: tests ## build and run the unit tests alone
-	$(Q)ASSAY_BUILD=$(B) sh tests/run.sh $(TESTS)
+unit: tests $(B)/sim/sim ## build and run the unit tests, scenarios and a short simulation alone
+	$(Q)ASSAY_BUILD=$(B) sh tests/run.sh $(TESTS) $(B)/scenario/scenario "$(B)/sim/sim --seeds 100"
 integration: tests benches ## build and run the tests with real processes alone
 	$(Q)ASSAY_BUILD=$(B) sh tests/run.sh $(INTEGRATION)
 
