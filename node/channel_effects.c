@@ -231,6 +231,9 @@ void channel_step(struct channel *c, const struct core_event *first) {
         if (more->count + (todo->count - at) <= CORE_VALIDATE_MAX + 2) {
             for (i = at; i < todo->count; i++)
                 more->events[more->count++] = todo->events[i];
+        } else {
+            err_set(&e, ERR_INTERNAL, "more answers to the core than it can have asked for");
+            log_err(c->area, "answers are lost until the node is started again", &e);
         }
         {
             struct channel_answers *swap = todo;
